@@ -1,0 +1,69 @@
+/**
+ * Builds `dist/`: the CLI and the library entries (code-split, so that `windlass --help` loads almost
+ * nothing), the guest agent as one file, and the type declarations for library users.
+ */
+import { execFile } from "node:child_process";
+import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+
+const root = import.meta.dirname;
+const out = join(root, "dist");
+const run = promisify(execFile);
+
+await rm(out, { recursive: true, force: true });
+await Promise.all([buildHost(), buildGuest(), declareTypes()]);
+
+/** Host side: ES modules with shared chunks; packages stay outside and are loaded when first used. */
+async function buildHost(): Promise<void> {
+  const cli = "host-tools/cli/main";
+  await build({
+    absWorkingDir: root,
+    entryPoints: [
+      `${cli}.ts`,
+      "host-tools/index.ts",
+      "image-builder/index.ts",
+      "guest/api/index.ts",
+    ],
+    outdir: out,
+    outbase: root,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    chunkNames: "chunks/[name]-[hash]",
+    logLevel: "warning",
+  });
+  await chmod(join(out, `${cli}.js`), 0o755);
+}
+
+/** Guest side: one CommonJS file with everything in it (V8's code cache works on one script). */
+async function buildGuest(): Promise<void> {
+  const folder = join(out, "guest");
+  await mkdir(folder, { recursive: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: { agent: "guest/init/main.ts" },
+    outdir: folder,
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    minify: true,
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  const resolve = createRequire(import.meta.url).resolve;
+  const koffi = join(resolve("@koromix/koffi-linux-x64/package.json"), "../linux_x64/koffi.node");
+  await copyFile(koffi, join(folder, "koffi.node"));
+}
+
+async function declareTypes(): Promise<void> {
+  await mkdir(out, { recursive: true });
+  const tsc = join(root, "node_modules/.bin/tsc");
+  await run(tsc, ["--declaration", "--emitDeclarationOnly", "--outDir", out], { cwd: root });
+}

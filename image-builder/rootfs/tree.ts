@@ -1,0 +1,82 @@
+/**
+ * The root tree: what a file system image is written from. Pure data; paths are absolute in the
+ * guest ("/app/server.js"), "/"-separated, without ".", ".." or empty parts. Owner is always 0:0 and
+ * times are always 0, so the same tree gives the same bytes on every machine.
+ */
+
+/** Where the bytes of a file come from. */
+export type FileSource =
+  | { readonly kind: "path"; readonly path: string; readonly sizeBytes: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+
+export interface DirectoryEntry {
+  readonly kind: "directory";
+  readonly path: string;
+  /** Permission bits, for example 0o755. */
+  readonly mode: number;
+}
+
+export interface FileEntry {
+  readonly kind: "file";
+  readonly path: string;
+  readonly mode: number;
+  readonly source: FileSource;
+}
+
+export interface SymlinkEntry {
+  readonly kind: "symlink";
+  readonly path: string;
+  readonly target: string;
+}
+
+export type TreeEntry = DirectoryEntry | FileEntry | SymlinkEntry;
+
+/** A complete, ordered tree: parents come before children, siblings in byte order of their UTF-8 names. */
+export type Tree = readonly TreeEntry[];
+
+export function fileSizeBytes(entry: FileEntry): number {
+  return entry.source.kind === "path" ? entry.source.sizeBytes : entry.source.bytes.length;
+}
+
+/**
+ * Orders entries, adds missing parent directories (mode 0755) and lets a later entry replace an
+ * earlier one with the same path.
+ *
+ * @throws {RangeError} when a path is not absolute and normal, or lies below a file or symlink.
+ */
+export function orderTree(entries: Iterable<TreeEntry>): Tree {
+  const byPath = new Map<string, TreeEntry>();
+  for (const entry of entries) {
+    checkPath(entry.path);
+    byPath.set(entry.path, entry);
+  }
+  for (const path of [...byPath.keys()]) {
+    for (let parent = parentOf(path); parent !== path; parent = parentOf(parent)) {
+      const existing = byPath.get(parent);
+      if (existing && existing.kind !== "directory") {
+        throw new RangeError(`${path} lies below ${parent}, which is a ${existing.kind}`);
+      }
+      if (!existing) byPath.set(parent, { kind: "directory", path: parent, mode: 0o755 });
+      if (parent === "/") break;
+    }
+  }
+  // Comparing part by part keeps a folder's children together: "/a/b" sorts before "/a.b".
+  const keyed = [...byPath.values()].map((entry) => ({
+    entry,
+    key: Buffer.from(entry.path === "/" ? "" : entry.path.replaceAll("/", "\0")),
+  }));
+  return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ entry }) => entry);
+}
+
+function checkPath(path: string): void {
+  const parts = path === "/" ? [] : path.slice(1).split("/");
+  if (!path.startsWith("/") || parts.some((part) => part === "" || part === "." || part === "..")) {
+    throw new RangeError(`${JSON.stringify(path)} is not an absolute, normal path`);
+  }
+  if (path.includes("\0")) throw new RangeError(`${JSON.stringify(path)} holds a zero byte`);
+}
+
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash <= 0 ? "/" : path.slice(0, slash);
+}
