@@ -1,5 +1,6 @@
 /** The user's program: what it is told to be (spec) and what it is doing (status). */
 import { type Static, Type } from "typebox";
+import type { OperationSchemas } from "./operation-schemas.ts";
 
 export const HealthCheck = Type.Union(
   [
@@ -113,3 +114,21 @@ export const ProgramStatus = Type.Object(
   { additionalProperties: false },
 );
 export type ProgramStatus = Static<typeof ProgramStatus>;
+
+export const programSchemas = {
+  programStatus: { reply: ProgramStatus },
+  programRestart: { reply: ProgramStatus },
+  programSignal: {
+    body: Type.Object(
+      { signal: Type.String({ pattern: "^SIG[A-Z0-9]+$", description: "SIGTERM, SIGHUP, ..." }) },
+      { additionalProperties: false },
+    ),
+    reply: ProgramStatus,
+  },
+  programStdin: {
+    query: Type.Object(
+      { end: Type.Optional(Type.Boolean({ description: "Close it after these bytes" })) },
+      { additionalProperties: false },
+    ),
+  },
+} satisfies Record<string, OperationSchemas>;
