@@ -1,0 +1,96 @@
+/**
+ * `/init`, process 1 of the guest's real root: mounts the kernel's file systems, starts one program
+ * (the agent), reaps every orphan, and powers the machine off when the agent has ended.
+ *
+ * It waits for *any* child: its own children are the agent and adopted orphans only, so it can never
+ * take the exit status of a process that the agent waits for.
+ */
+import { Assembler } from "./assembler.ts";
+import { MOUNT_FLAG, REBOOT, SYSTEM_CALL } from "./linux-call.ts";
+
+export interface InitOptions {
+  /** What to run: argv[0] is the absolute path. */
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const { noSuid, noDevices, noExecute, noAccessTimes } = MOUNT_FLAG;
+
+/** What process 1 mounts. A mount that fails (kernel without it) is passed over: the agent reports it. */
+const KERNEL_MOUNTS = [
+  { type: "proc", target: "/proc", flags: noSuid | noDevices | noExecute, data: "" },
+  { type: "sysfs", target: "/sys", flags: noSuid | noDevices | noExecute, data: "" },
+  {
+    type: "devpts",
+    target: "/dev/pts",
+    flags: noSuid | noExecute,
+    data: "mode=0620,ptmxmode=0666",
+  },
+  { type: "tmpfs", target: "/dev/shm", flags: noSuid | noDevices, data: "mode=1777" },
+  { type: "tmpfs", target: "/run", flags: noSuid | noDevices, data: "mode=0755" },
+  { type: "tmpfs", target: "/tmp", flags: noSuid | noDevices | noAccessTimes, data: "mode=1777" },
+] as const;
+
+/** Emits `/init`. */
+export function initExecutable(options: InitOptions): Uint8Array {
+  const program = new Assembler();
+  for (const directory of ["/dev/pts", "/dev/shm"]) {
+    program.systemCall(SYSTEM_CALL.mkdir, program.string(directory), 0o755);
+  }
+  for (const { type, target, flags, data } of KERNEL_MOUNTS) {
+    const name = program.string(type);
+    const point = program.string(target);
+    program.systemCall(SYSTEM_CALL.mount, name, point, name, flags, program.string(data));
+  }
+  superviseAndPowerOff(program, options);
+  return program.assemble();
+}
+
+/** Starts the program, reaps until it ends, powers off. Nothing may follow. */
+function superviseAndPowerOff(program: Assembler, options: InitOptions): void {
+  const { argv, environment } = options;
+  const [path] = argv;
+  if (path === undefined) throw new RangeError("argv is empty");
+  const pathText = program.string(path);
+  const argvPointers = program.pointers(argv.map((word) => program.string(word)));
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const environmentPointers = program.pointers(variables.map((word) => program.string(word)));
+
+  program.systemCall(SYSTEM_CALL.fork);
+  program.save("r12");
+  program.jumpIf("not-zero", "parent");
+  program.systemCall(SYSTEM_CALL.setsid);
+  program.systemCall(SYSTEM_CALL.execve, pathText, argvPointers, environmentPointers);
+  writeLine(program, `windlass: cannot start ${path}`);
+  program.systemCall(SYSTEM_CALL.exit, 127);
+
+  program.label("parent");
+  program.systemCall(SYSTEM_CALL.wait4, -1, 0, 0, 0);
+  program.subtractRegister("r12");
+  program.jumpIf("not-zero", "parent");
+  program.systemCall(SYSTEM_CALL.sync);
+  powerOff(program);
+}
+
+/** Ends the machine; where the kernel cannot power off, it halts in a loop that QEMU's owner sees. */
+export function powerOff(program: Assembler): void {
+  const second = program.bytes(timespec(1, 0));
+  program.label("power-off");
+  program.systemCall(SYSTEM_CALL.reboot, REBOOT.magic1, REBOOT.magic2, REBOOT.powerOff, 0);
+  program.systemCall(SYSTEM_CALL.nanosleep, second, 0);
+  program.jump("power-off");
+}
+
+/** Writes a line to standard error. */
+export function writeLine(program: Assembler, text: string): void {
+  const line = `${text}\n`;
+  program.systemCall(SYSTEM_CALL.write, 2, program.string(line), Buffer.byteLength(line));
+}
+
+/** struct timespec: two 64-bit numbers. */
+export function timespec(seconds: number, nanoseconds: number): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigInt64LE(BigInt(seconds), 0);
+  bytes.writeBigInt64LE(BigInt(nanoseconds), 8);
+  return bytes;
+}

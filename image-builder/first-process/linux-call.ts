@@ -1,0 +1,46 @@
+/** Linux system call numbers and flags used by the emitted executables. */
+
+/** x86-64 numbers, from the kernel's arch/x86/entry/syscalls/syscall_64.tbl. */
+export const SYSTEM_CALL = {
+  write: 1,
+  open: 2,
+  close: 3,
+  ioctl: 16,
+  dup2: 33,
+  nanosleep: 35,
+  fork: 57,
+  execve: 59,
+  exit: 60,
+  wait4: 61,
+  chdir: 80,
+  mkdir: 83,
+  setsid: 112,
+  chroot: 161,
+  sync: 162,
+  mount: 165,
+  reboot: 169,
+  finitModule: 313,
+} as const;
+
+/** include/uapi/linux/mount.h */
+export const MOUNT_FLAG = {
+  readOnly: 1,
+  noSuid: 2,
+  noDevices: 4,
+  noExecute: 8,
+  noAccessTimes: 1024,
+  move: 8192,
+} as const;
+
+/** include/uapi/asm-generic/fcntl.h */
+export const OPEN_FLAG = { readOnly: 0, readWrite: 2, closeOnExec: 0o2000000 } as const;
+
+/** include/uapi/linux/reboot.h */
+export const REBOOT = {
+  magic1: 0xfee1dead,
+  magic2: 672274793,
+  powerOff: 0x4321fedc,
+} as const;
+
+/** include/uapi/asm-generic/ioctls.h: TIOCSCTTY, makes a terminal the caller's controlling one. */
+export const IOCTL_SET_CONTROLLING_TERMINAL = 0x540e;
