@@ -1,0 +1,153 @@
+/**
+ * Reads what a project folder offers and gives one validated Manifest. Order: windlass.config.ts,
+ * windlass.yaml / .yml / .json, Capstanfile, package.json. What the first one leaves open is found
+ * out from package.json and the files of the folder.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import schema from "../../windlass.schema.json" with { type: "json" };
+import { ImageError } from "../errors.ts";
+import { findEntryPoint } from "./entry-point.ts";
+import type { Manifest } from "./manifest.ts";
+import { imageNameOf, type PackageJson, readPackageJson } from "./package-json.ts";
+import { type PositionedDocument, parseJsonDocument } from "./positioned-document.ts";
+import { checkDocument, type JsonSchema } from "./schema-check.ts";
+import { type Settings, settingsOf } from "./settings.ts";
+import type { WindlassFile } from "./windlass-file.ts";
+
+/** The files that hold a Windlass manifest; a folder has at most one. */
+export const WINDLASS_FILES = [
+  "windlass.config.ts",
+  "windlass.yaml",
+  "windlass.yml",
+  "windlass.json",
+] as const;
+
+const CAPSTANFILE = "Capstanfile";
+/** A manifest is read whole; a larger file is something else. */
+const MAX_MANIFEST_BYTES = 1 << 20;
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * @param folder path of the project
+ * @throws {ImageError} WL_IMAGE_MANIFEST_INVALID with file, line and column; WL_IMAGE_PROJECT_INVALID
+ *   when the folder holds nothing that can run
+ */
+export async function loadManifest(folder: string, options: LoadOptions = {}): Promise<Manifest> {
+  const root = resolve(folder);
+  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new ImageError("WL_IMAGE_PROJECT_INVALID", `There is no folder ${root}`, {
+      next: "Name the folder of the project",
+    });
+  }
+  const file = chooseFile(root);
+  const settings = file === undefined ? {} : await readSettings(root, file, options);
+  options.signal?.throwIfAborted();
+  const packageJson = readPackageJson(join(root, "package.json"));
+  return complete(root, file, settings, packageJson);
+}
+
+function chooseFile(root: string): string | undefined {
+  const exists = (name: string): boolean =>
+    statSync(join(root, name), { throwIfNoEntry: false })?.isFile() ?? false;
+  const [first, second] = WINDLASS_FILES.filter(exists);
+  if (first !== undefined && second !== undefined) {
+    const message = `${root} holds both ${first} and ${second}`;
+    const next = "Keep one of them";
+    throw new ImageError("WL_IMAGE_MANIFEST_INVALID", message, { file: join(root, second), next });
+  }
+  return first ?? (exists(CAPSTANFILE) ? CAPSTANFILE : undefined);
+}
+
+/** What parses YAML and TypeScript is loaded when needed, so that a plain package.json never pays for them. */
+async function readSettings(root: string, name: string, options: LoadOptions): Promise<Settings> {
+  const file = join(root, name);
+  const document = await readDocument(file, readText(file), options);
+  if (name === CAPSTANFILE) {
+    const { settingsOfCapstanfile } = await import("./capstanfile.ts");
+    return settingsOfCapstanfile(document, root);
+  }
+  checkDocument(schema as JsonSchema, document);
+  return settingsOf(document.value as WindlassFile, document, root);
+}
+
+async function readDocument(
+  file: string,
+  text: string,
+  options: LoadOptions,
+): Promise<PositionedDocument> {
+  if (file.endsWith(".json")) return parseJsonDocument(file, text);
+  if (file.endsWith(".ts")) {
+    const { loadConfigModule } = await import("./config-module.ts");
+    return loadConfigModule(file, text, options);
+  }
+  const { parseYamlDocument } = await import("./yaml-document.ts");
+  return parseYamlDocument(file, text);
+}
+
+function readText(file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_MANIFEST_BYTES) {
+      const message = `${file} is ${size} bytes large; a manifest has at most ${MAX_MANIFEST_BYTES}`;
+      throw new ImageError("WL_IMAGE_MANIFEST_INVALID", message, { file });
+    }
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof ImageError) throw cause;
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new ImageError("WL_IMAGE_IO", `Cannot read ${file}: ${reason}`, { file }, cause);
+  }
+}
+
+/** Fills in what the settings leave open. */
+function complete(
+  root: string,
+  file: string | undefined,
+  settings: Settings,
+  packageJson: PackageJson | undefined,
+): Manifest {
+  if (file === undefined && packageJson === undefined) {
+    throw new ImageError(
+      "WL_IMAGE_PROJECT_INVALID",
+      `There is no package.json in ${root}, and no windlass.yaml`,
+      { next: "Name the folder of a Node project, or create a package.json with npm init" },
+    );
+  }
+  const detected = settings.program ? undefined : findEntryPoint(root, packageJson);
+  const name =
+    settings.name ??
+    (packageJson?.name === undefined ? undefined : imageNameOf(packageJson.name)) ??
+    imageNameOf(basename(root)) ??
+    "app";
+  const runtimeRange = settings.runtimeRange ?? packageJson?.nodeRange;
+  const { memoryMib, cpus, health, kernel, placed } = settings;
+  return {
+    name,
+    source: join(root, file ?? "package.json"),
+    program: settings.program ?? {
+      kind: "script",
+      entry: detected?.entry ?? "",
+      nodeFlags: detected?.nodeFlags ?? [],
+    },
+    args: settings.args ?? detected?.args ?? [],
+    env: { ...detected?.env, ...settings.env },
+    workdir: settings.workdir ?? "/app",
+    user: settings.user ?? "0",
+    ...(runtimeRange !== undefined && { runtimeRange }),
+    files: settings.files ?? { include: [], exclude: [] },
+    ...(placed !== undefined && { placed }),
+    ...(memoryMib !== undefined && { memoryMib }),
+    ...(cpus !== undefined && { cpus }),
+    ports: settings.ports ?? [],
+    ...(health !== undefined && { health }),
+    restart: settings.restart ?? { policy: "no", maxRetries: 0 },
+    onExit: settings.onExit ?? "poweroff",
+    platform: "linux",
+    ...(kernel !== undefined && { kernel }),
+    warnings: [],
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * The validated description of one image: what every other part of the builder reads. Whatever the
+ * project offered (windlass.*, Capstanfile, package.json), this one shape comes out.
+ */
+import type { Health, ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
+
+/** What the machine runs. */
+export type ManifestProgram =
+  | {
+      readonly kind: "script";
+      /** Path relative to the project folder, "/"-separated, without "." and ".." parts. */
+      readonly entry: string;
+      /** Flags for node itself, before the script. */
+      readonly nodeFlags: readonly string[];
+    }
+  | {
+      readonly kind: "command";
+      /** argv[0] as the author wrote it: "node", a path in the guest, or a path relative to /app. */
+      readonly argv: readonly string[];
+    };
+
+/** A host file or folder with a place of its own below /app (Capstanfile `files` and `rootfs`). */
+export interface PlacedFile {
+  /** Absolute path on the host. */
+  readonly hostPath: string;
+  /** Absolute path in the guest: /app or below. */
+  readonly guestPath: string;
+}
+
+export interface Manifest {
+  /** Default name of the image. */
+  readonly name: string;
+  /** The file this came from, absolute; package.json counts. */
+  readonly source: string;
+  readonly program: ManifestProgram;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path in the guest. */
+  readonly workdir: string;
+  /** name, uid, name:group or uid:gid. */
+  readonly user: string;
+  /** Range of Node versions that the project accepts, as written. */
+  readonly runtimeRange?: string;
+  /** gitignore patterns: `exclude` leaves out, `include` brings back what would be left out. */
+  readonly files: { readonly include: readonly string[]; readonly exclude: readonly string[] };
+  /** When present, these make up /app in place of the project folder; later ones win. */
+  readonly placed?: readonly PlacedFile[];
+  readonly memoryMib?: number;
+  readonly cpus?: number;
+  readonly ports: readonly ProgramPort[];
+  readonly health?: Health;
+  readonly restart: RestartPolicy;
+  readonly onExit: "poweroff" | "keep";
+  readonly platform: "linux";
+  /** A kernel's name, or the absolute path of a kernel file. */
+  readonly kernel?: string;
+  /** Things the author should know that are no errors; each one sentence without a full stop. */
+  readonly warnings: readonly string[];
+}
