@@ -4,6 +4,7 @@
  * The outcome of `work`, unless the signal or the deadline comes first. Leaves no timer and no
  * listener behind.
  *
+ * @param limits.expired makes the error for a deadline that passed
  * @throws what `work` throws, the signal's reason, or what `expired` makes
  */
 export async function outcome<Value>(
@@ -11,10 +12,10 @@ export async function outcome<Value>(
   limits: {
     readonly signal?: AbortSignal | undefined;
     readonly timeoutMs?: number | undefined;
-    readonly expired: () => Error;
+    readonly expired?: () => Error;
   },
 ): Promise<Value> {
-  const { signal, timeoutMs, expired } = limits;
+  const { signal, timeoutMs, expired = () => new Error(`not done in ${timeoutMs} ms`) } = limits;
   let timer: NodeJS.Timeout | undefined;
   let abort: (() => void) | undefined;
   try {

@@ -1,0 +1,190 @@
+/**
+ * A QEMU process: started in a session of its own, so that it outlives the program that started it
+ * and no terminal's Ctrl-C reaches it. Started means: its monitor answers.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { HostError } from "../errors.ts";
+import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
+import { outcome } from "../qmp/deadline.ts";
+import type { QemuBinary } from "./binary.ts";
+import { qemuArguments } from "./command-line.ts";
+import { explainQemuFailure, type QemuExit } from "./failure.ts";
+import type { Machine } from "./machine.ts";
+import { identifyProcess, type ProcessIdentity } from "./process-identity.ts";
+
+/** How often the monitor is tried while QEMU sets itself up, which takes 35-45 ms. */
+const MONITOR_POLL_INTERVAL_MS = 5;
+/** A QEMU whose monitor does not answer for so long hangs. */
+export const QEMU_START_TIMEOUT_MS = 10_000;
+/** How much of the end of QEMU's output is looked at. */
+const STDERR_TAIL_BYTES = 16 * 1024;
+
+export interface QemuStart {
+  readonly binary: Pick<QemuBinary, "path">;
+  /** Receives what QEMU says on stderr; appended to. */
+  readonly stderrLogPath: string;
+  /**
+   * A descriptor that already holds a flock(2) lock. QEMU inherits it, so that the lock lives exactly
+   * as long as QEMU or this process, whichever is longer.
+   */
+  readonly lockFd?: number | undefined;
+  /** Leaves the vCPUs stopped until the QMP command `cont`. */
+  readonly paused?: boolean | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface QemuProcess extends ProcessIdentity {
+  /** Open; the caller closes it. QEMU goes on when it is closed. */
+  readonly qmp: QmpConnection;
+  /** Fulfilled when QEMU has ended; alone, it does not keep this program alive. */
+  readonly exited: Promise<QemuExit>;
+  /**
+   * Waits until QEMU has ended and keeps this program alive meanwhile.
+   *
+   * @throws the signal's reason
+   */
+  waitForExit(options?: { readonly signal?: AbortSignal | undefined }): Promise<QemuExit>;
+}
+
+/**
+ * Starts a machine and waits until its monitor answers. On any failure no process is left behind.
+ *
+ * @throws {HostError} WL_QEMU_FAILED with QEMU's last output, WL_PORT_UNAVAILABLE,
+ *   WL_ACCELERATOR_UNAVAILABLE, WL_QEMU_UNAVAILABLE, WL_HOST_IO; or the signal's reason
+ */
+export async function startQemu(machine: Machine, start: QemuStart): Promise<QemuProcess> {
+  const { signal } = start;
+  const argv = [...qemuArguments(machine), ...(start.paused ? ["-S"] : [])];
+  signal?.throwIfAborted();
+  // A socket left by a dead QEMU would only be refused, but one must never be mistaken for ours.
+  await rm(machine.qmpSocketPath, { force: true });
+  const log = await openLog(start.stderrLogPath);
+  try {
+    const { size: logStart } = await log.stat();
+    const child = spawn(start.binary.path, argv, {
+      detached: true,
+      cwd: "/",
+      stdio: ["ignore", "ignore", log.fd, ...(start.lockFd === undefined ? [] : [start.lockFd])],
+    });
+    const exited = new Promise<QemuExit>((resolve) => {
+      child.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
+    });
+    await spawned(child, start.binary.path);
+    try {
+      const qmp = await firstMonitorAnswer(machine, { exited, log, logStart, ...start });
+      const identity = await identifyProcess(child.pid ?? 0);
+      if (!identity) {
+        await qmp.close();
+        throw await failure(await exited, log, logStart);
+      }
+      child.unref();
+      return { ...identity, qmp, exited, waitForExit: (wait) => keepAlive(child, exited, wait) };
+    } catch (error) {
+      child.kill("SIGKILL");
+      await exited;
+      throw error;
+    }
+  } finally {
+    await log.close();
+  }
+}
+
+async function keepAlive(
+  child: ChildProcess,
+  exited: Promise<QemuExit>,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<QemuExit> {
+  child.ref();
+  try {
+    return await outcome(exited, { signal });
+  } finally {
+    child.unref();
+  }
+}
+
+async function openLog(path: string): Promise<FileHandle> {
+  try {
+    // Read as well as appended: the tail is quoted when QEMU fails.
+    return await open(path, "a+", 0o600);
+  } catch (cause) {
+    throw new HostError(
+      "WL_HOST_IO",
+      `Cannot write QEMU's log "${path}": ${(cause as Error).message}`,
+      { next: "Check that the folder exists and that the disk is not full" },
+      cause,
+    );
+  }
+}
+
+function spawned(child: ChildProcess, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.on("error", (cause) => {
+      reject(
+        new HostError(
+          "WL_QEMU_UNAVAILABLE",
+          `Cannot start "${path}": ${cause.message}`,
+          { next: "Install it: apt-get install qemu-system-x86" },
+          cause,
+        ),
+      );
+    });
+  });
+}
+
+async function firstMonitorAnswer(
+  machine: Machine,
+  context: QemuStart & {
+    readonly exited: Promise<QemuExit>;
+    readonly log: FileHandle;
+    readonly logStart: number;
+  },
+): Promise<QmpConnection> {
+  const { exited, log, logStart, signal, timeoutMs = QEMU_START_TIMEOUT_MS } = context;
+  let exit: QemuExit | undefined;
+  const ended = new AbortController();
+  void exited.then((value) => {
+    exit = value;
+    ended.abort();
+  });
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const stop = AbortSignal.any([ended.signal, deadline, ...(signal ? [signal] : [])]);
+  for (;;) {
+    try {
+      return await connectQmp({ path: machine.qmpSocketPath, signal: stop, timeoutMs });
+    } catch (error) {
+      if (exit) throw await failure(exit, log, logStart);
+      signal?.throwIfAborted();
+      if (deadline.aborted || isTimeout(error)) {
+        throw new HostError(
+          "WL_QEMU_FAILED",
+          `QEMU's monitor did not answer in ${timeoutMs} ms`,
+          { next: "Check the load of this host, and try again" },
+          error,
+        );
+      }
+      if (!isDisconnect(error)) throw error;
+    }
+    await delay(MONITOR_POLL_INTERVAL_MS, undefined, { signal: stop }).catch(() => {});
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof HostError && error.code === "WL_QMP_TIMEOUT";
+}
+
+function isDisconnect(error: unknown): boolean {
+  return error instanceof HostError && error.code === "WL_QMP_DISCONNECTED";
+}
+
+/** What this QEMU, and not an earlier one, wrote last. */
+async function failure(exit: QemuExit, log: FileHandle, logStart: number): Promise<HostError> {
+  const { size } = await log.stat();
+  const from = Math.max(logStart, size - STDERR_TAIL_BYTES);
+  const tail = Buffer.alloc(Math.max(0, size - from));
+  const { bytesRead } = await log.read(tail, 0, tail.length, from);
+  return explainQemuFailure(tail.toString("utf8", 0, bytesRead), exit);
+}
