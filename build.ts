@@ -41,13 +41,17 @@ async function buildHost(): Promise<void> {
   await chmod(join(out, `${cli}.js`), 0o755);
 }
 
-/** Guest side: one CommonJS file with everything in it (V8's code cache works on one script). */
+/**
+ * Guest side: two CommonJS files with everything in them. `init.js` is small and starts the program;
+ * `agent.js`, the REST server, is loaded after it (V8's code cache works on one script).
+ */
 async function buildGuest(): Promise<void> {
   const folder = join(out, "guest");
   await mkdir(folder, { recursive: true });
+  const { version } = createRequire(import.meta.url)("./package.json");
   await build({
     absWorkingDir: root,
-    entryPoints: { agent: "guest/init/main.ts" },
+    entryPoints: { init: "guest/init/main.ts", agent: "guest/agent/agent.ts" },
     outdir: folder,
     bundle: true,
     format: "cjs",
@@ -55,6 +59,7 @@ async function buildGuest(): Promise<void> {
     target: "node20",
     minify: true,
     legalComments: "none",
+    define: { WINDLASS_VERSION: JSON.stringify(version) },
     logLevel: "warning",
   });
   const resolve = createRequire(import.meta.url).resolve;

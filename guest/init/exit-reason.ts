@@ -1,0 +1,45 @@
+/** Says in words why a program ended, where its exit status alone does not tell. Pure. */
+
+export interface ProgramEnd {
+  readonly pid: number;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** The end of what it wrote to standard error. */
+  readonly lastErrors: string;
+  /** The kernel's log; asked only when the program was killed. */
+  readonly kernelLog: () => string;
+  readonly memoryMib: number;
+}
+
+/** undefined when the exit status says it all. */
+export function exitReason(end: ProgramEnd): string | undefined {
+  const remedy = `raise memory to ${nextMemoryMib(end.memoryMib)} MiB`;
+  // mm/oom_kill.c: "Out of memory: Killed process 123 (node) ..." or "Memory cgroup out of memory: ..."
+  const killed = new RegExp(`ut of memory: Killed process ${end.pid}\\b`);
+  if (end.signal === "SIGKILL" && killed.test(end.kernelLog())) {
+    return `Out of memory: the kernel killed the program; ${remedy}`;
+  }
+  // deps/v8/src/api/api.cc, Utils::ReportOOMFailure
+  if (/JavaScript heap out of memory/.test(end.lastErrors)) {
+    return `Out of memory: the program's JavaScript heap is full; ${remedy}`;
+  }
+  if (end.signal === null && end.exitCode === 0) return undefined;
+  if (/\bENOMEM\b|Cannot allocate memory/.test(end.lastErrors)) {
+    return `Out of memory: the kernel refused an allocation; ${remedy}`;
+  }
+  return undefined;
+}
+
+/** The next sensible size: double, rounded up to 64 MiB. */
+function nextMemoryMib(memoryMib: number): number {
+  return Math.ceil((memoryMib * 2) / 64) * 64;
+}
+
+/**
+ * V8's heap limit for a program in this machine: three quarters of what is available when it starts.
+ * V8's own default takes half of the machine's memory, which leaves a small machine no room for the
+ * agent, or a large one unused.
+ */
+export function heapLimitMib(availableMib: number): number {
+  return Math.max(24, Math.floor(availableMib * 0.75));
+}

@@ -1,0 +1,38 @@
+/** The agent's view of the real machine: guest/agent/guest-system.ts over system calls and /proc. */
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Credentials, GuestSystem } from "../agent/guest-system.ts";
+import type { NativeLibrary } from "../syscalls/koffi.ts";
+import { restartMachine } from "../syscalls/power.ts";
+import { pseudoTerminals } from "../syscalls/pseudo-terminal.ts";
+import { readKernelLog } from "./kernel-log.ts";
+import type { ProgramSupervisor } from "./program-supervisor.ts";
+
+/** How long the program has to end before the machine powers off without it. */
+const POWEROFF_STOP_TIMEOUT_MS = 10_000;
+
+export interface GuestMachineOptions {
+  readonly native: NativeLibrary;
+  readonly supervisor: ProgramSupervisor;
+  readonly findUser: (user: string) => Credentials;
+}
+
+export function guestSystem({ native, supervisor, findUser }: GuestMachineOptions): GuestSystem {
+  const openPty = pseudoTerminals(native);
+  return {
+    procRoot: "/proc",
+    sysRoot: "/sys",
+    hostname: () => readFileSync("/proc/sys/kernel/hostname", "utf8").trim(),
+    setHostname: (name) => writeFileSync("/proc/sys/kernel/hostname", name),
+    dmesg: readKernelLog,
+    async poweroff() {
+      await supervisor.stop({ timeoutMs: POWEROFF_STOP_TIMEOUT_MS });
+      process.exit(0);
+    },
+    async reboot() {
+      await supervisor.stop({ timeoutMs: POWEROFF_STOP_TIMEOUT_MS });
+      restartMachine(native);
+    },
+    resolveUser: findUser,
+    openPty,
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * The guest's end of the journal (guest/api/journal.ts) and of the serial console. The journal is
+ * written at once and in order: the host's file is the only copy of a program's last words. The
+ * console is slow (every byte leaves the machine), so it is written beside, from a bounded queue.
+ */
+import { openSync, readdirSync, readFileSync, write, writeSync } from "node:fs";
+import { JOURNAL_PORT } from "../api/instance-document.ts";
+import type { JournalRecord } from "../api/journal.ts";
+
+/** What the console may lag behind; more is left out, and said. */
+const CONSOLE_QUEUE_BYTES = 64 * 1024;
+
+export class Journal {
+  readonly #portFd: number | undefined;
+  readonly #console: ConsoleWriter;
+
+  constructor(portFd: number | undefined, consoleFd: number) {
+    this.#portFd = portFd;
+    this.#console = new ConsoleWriter(consoleFd);
+  }
+
+  write(record: JournalRecord): void {
+    if (record.kind === "output") this.#console.write(record.text);
+    if (record.kind === "notice") this.#console.write(`windlass: ${record.text}\n`);
+    if (this.#portFd === undefined) return;
+    const line = Buffer.from(`${JSON.stringify(record)}\n`);
+    for (let at = 0; at < line.length; ) at += writeSync(this.#portFd, line, at);
+  }
+}
+
+/** Finds the virtio-serial port by its name; undefined on a machine that has none. */
+export function openJournalPort(): number | undefined {
+  const folder = "/sys/class/virtio-ports";
+  let ports: string[];
+  try {
+    ports = readdirSync(folder);
+  } catch {
+    return undefined;
+  }
+  const port = ports.find(
+    (name) => readFileSync(`${folder}/${name}/name`, "utf8").trim() === JOURNAL_PORT,
+  );
+  return port === undefined ? undefined : openSync(`/dev/${port}`, "w");
+}
+
+class ConsoleWriter {
+  readonly #fd: number;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #leftOutBytes = 0;
+  #writing = false;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  write(text: string): void {
+    const bytes = Buffer.from(text);
+    if (this.#queuedBytes + bytes.length > CONSOLE_QUEUE_BYTES) {
+      this.#leftOutBytes += bytes.length;
+      return;
+    }
+    if (this.#leftOutBytes > 0) {
+      this.#push(Buffer.from(`[windlass: ${this.#leftOutBytes} bytes left out here]\n`));
+      this.#leftOutBytes = 0;
+    }
+    this.#push(bytes);
+    this.#drain();
+  }
+
+  #push(bytes: Buffer): void {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+  }
+
+  #drain(): void {
+    if (this.#writing || this.#queue.length === 0) return;
+    this.#writing = true;
+    const bytes = Buffer.concat(this.#queue);
+    this.#queue = [];
+    write(this.#fd, bytes, (_error, written) => {
+      this.#writing = false;
+      const rest = bytes.subarray(written ?? bytes.length);
+      this.#queuedBytes -= bytes.length - rest.length;
+      if (rest.length > 0) this.#queue.unshift(rest);
+      this.#drain();
+    });
+  }
+}

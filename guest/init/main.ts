@@ -1,0 +1,129 @@
+/**
+ * The agent process, child of `/init`. In order of need: identity, journal, network, the program, and
+ * only then the REST server, so that the program answers as early as it can.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
+import { LogBuffer } from "../agent/log-buffer.ts";
+import { INSTANCE_DOCUMENT_FW_CFG, type InstanceDocument } from "../api/instance-document.ts";
+import { loadNativeLibrary } from "../syscalls/koffi.ts";
+import { networkInterfaces } from "../syscalls/network-interface.ts";
+import { loadAgent } from "./agent-loader.ts";
+import { guestSystem } from "./guest-machine.ts";
+import { Journal, openJournalPort } from "./journal.ts";
+import { readKernelLog } from "./kernel-log.ts";
+import { listeningPorts } from "./listening-ports.ts";
+import { configureNetwork } from "./network.ts";
+import { ProgramSupervisor } from "./program-supervisor.ts";
+import { resolveUser } from "./user-database.ts";
+
+/** The REST API's port in the guest, OSv's. */
+const AGENT_PORT = 8000;
+const STANDARD_OUTPUT = 1;
+/** Below the program's: while both start on one vCPU, the program goes first. */
+const STARTING_PRIORITY = 10;
+
+const journal = new Journal(openJournalPort(), STANDARD_OUTPUT);
+const uptimeMs = (): number => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000;
+const phase = (name: "init" | "agent-listening"): void =>
+  journal.write({ kind: "phase", timeMs: Date.now(), phase: name, uptimeMs: uptimeMs() });
+const notice = (level: "info" | "warning" | "error", text: string): void =>
+  journal.write({ kind: "notice", timeMs: Date.now(), level, text });
+
+/** Last words, and the end: process 1 then powers the machine off. */
+function fail(what: string, error: unknown): never {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  notice("error", `${what}: ${detail}`);
+  process.exit(1);
+}
+process.on("uncaughtException", (error) => fail("the agent failed", error));
+
+main().catch((error) => fail("the agent cannot start", error));
+
+async function main(): Promise<void> {
+  phase("init");
+  const document = readInstanceDocument();
+  writeFileSync("/proc/sys/kernel/hostname", document.hostname);
+  writeFileSync("/etc/hosts", `127.0.0.1 localhost ${document.hostname}\n::1 localhost\n`);
+  writeFileSync("/proc/self/oom_score_adj", "-900");
+  const native = loadNativeLibrary();
+  const interfaces = networkInterfaces(native);
+  try {
+    await configureNetwork(interfaces, document.network, document.hostname);
+  } catch (error) {
+    notice("error", `the network is not up: ${error instanceof Error ? error.message : error}`);
+  }
+
+  const environment = { ...document.program.env };
+  const logs = new LogBuffer();
+  const findUser = (user: string): ReturnType<typeof resolveUser> =>
+    resolveUser(user, readFileSync("/etc/passwd", "utf8"), readFileSync("/etc/group", "utf8"));
+  const supervisor = new ProgramSupervisor({
+    spec: document.program,
+    environment,
+    resolveUser: findUser,
+    record: (record) => journal.write(record),
+    output: (record) => {
+      journal.write(record);
+      logs.push(record);
+    },
+    listeningPorts: () =>
+      listeningPorts({
+        tcp: readFileSync("/proc/net/tcp", "latin1"),
+        tcp6: readProc("/proc/net/tcp6"),
+        udp: readFileSync("/proc/net/udp", "latin1"),
+        udp6: readProc("/proc/net/udp6"),
+      }).filter(({ port, protocol }) => port !== AGENT_PORT || protocol !== "tcp"),
+    kernelLog: readKernelLog,
+    memory: readMemory,
+    uptimeMs,
+    onEnded: () => {
+      if (document.program.onExit === "poweroff") process.exit(0);
+    },
+  });
+  supervisor.start();
+
+  setPriority(STARTING_PRIORITY);
+  const { createAgent } = loadAgent();
+  const agent = await createAgent({
+    tokens: document.tokens,
+    system: guestSystem({ native, supervisor, findUser }),
+    program: supervisor,
+    logs,
+    environment,
+    workdir: document.program.workdir,
+    instance: { id: document.id, name: document.name },
+    version: WINDLASS_VERSION,
+    platform: "linux",
+  });
+  await agent.listen({ host: "0.0.0.0", port: AGENT_PORT });
+  phase("agent-listening");
+  setPriority(0);
+}
+
+function readInstanceDocument(): InstanceDocument {
+  const path = `/sys/firmware/qemu_fw_cfg/by_name/${INSTANCE_DOCUMENT_FW_CFG}/raw`;
+  try {
+    const parsed: InstanceDocument = JSON.parse(readFileSync(path, "utf8"));
+    if (parsed.version !== 1) throw new Error(`its version is ${parsed.version}, not 1`);
+    return parsed;
+  } catch (error) {
+    return fail("the host gave no usable instance document", error);
+  }
+}
+
+/** A file of /proc that a kernel without IPv6 does not have. */
+function readProc(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+function readMemory(): { totalMib: number; availableMib: number } {
+  const text = readFileSync("/proc/meminfo", "latin1");
+  const mib = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / 1024;
+  return { totalMib: mib("MemTotal"), availableMib: mib("MemAvailable") };
+}

@@ -1,0 +1,353 @@
+/**
+ * Runs the instance's program: starts it, keeps its output, reports how it ended, starts it again as
+ * the restart policy says, and ends it for good when the machine is to stop.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
+import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
+import type { JournalRecord, OutputRecord } from "../api/journal.ts";
+import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
+import { exitReason, heapLimitMib } from "./exit-reason.ts";
+import { HealthMonitor } from "./health-monitor.ts";
+
+/** Waits between restarts: doubles from the first to the last, starts anew after a good run. */
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_LAST_MS = 30_000;
+const GOOD_RUN_MS = 10_000;
+/** How often a starting program's ports are looked at. */
+const LISTEN_POLL_MS = 25;
+/** A program that never listens is not looked at longer than this. */
+const LISTEN_POLL_MAX_MS = 60_000;
+/** Output pipes held open by a grandchild do not delay the report of the exit for longer. */
+const OUTPUT_DRAIN_MS = 200;
+const LAST_ERRORS_CHARACTERS = 8192;
+/** Between SIGTERM and SIGKILL when the program is restarted. */
+const RESTART_STOP_TIMEOUT_MS = 10_000;
+
+export interface SupervisorOptions {
+  readonly spec: ProgramSpec;
+  /** Read at every start; `/env` changes it in place. */
+  readonly environment: Record<string, string>;
+  readonly resolveUser: (user: string) => Credentials;
+  readonly record: (record: JournalRecord) => void;
+  readonly output: (record: OutputRecord) => void;
+  /** Ports listened on in the guest now, without the agent's. */
+  readonly listeningPorts: () => ProgramPort[];
+  readonly kernelLog: () => string;
+  readonly memory: () => { readonly totalMib: number; readonly availableMib: number };
+  readonly uptimeMs: () => number;
+  /** The program has ended and will not be started again. */
+  readonly onEnded: () => void;
+}
+
+export class ProgramSupervisor implements ProgramControl {
+  readonly #options: SupervisorOptions;
+  #child: ChildProcess | undefined;
+  #state: ProgramState = "starting";
+  #exitCode: number | null = null;
+  #signal: string | null = null;
+  #reason: string | null = null;
+  #restarts = 0;
+  #failures = 0;
+  #startedAt: Date | undefined;
+  #finishedAt: Date | undefined;
+  #lastErrors = "";
+  #listening: ProgramPort[] = [];
+  #listenTimer: NodeJS.Timeout | undefined;
+  #backoffTimer: NodeJS.Timeout | undefined;
+  #health: HealthMonitor | undefined;
+  /** No restart, whatever the policy says: somebody asked for the end. */
+  #stopping = false;
+  /** Resolved at the end of the present run. */
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the program; a failure to start is an exit with status 127. */
+  start(): void {
+    const { spec, environment, memory, resolveUser } = this.#options;
+    const [path = "", ...args] = spec.argv;
+    this.#lastErrors = "";
+    this.#listening = [];
+    this.#exitCode = this.#signal = this.#reason = null;
+    this.#startedAt = new Date();
+    this.#finishedAt = undefined;
+    this.#state = "starting";
+    let child: ChildProcess;
+    try {
+      const { uid, gid, home } = resolveUser(spec.user);
+      const heap = spec.isNode ? heapLimitMib(memory().availableMib) : undefined;
+      child = spawn(path, args, {
+        cwd: spec.workdir,
+        env: programEnvironment(environment, home, heap),
+        stdio: [spec.openStdin ? "pipe" : "ignore", "pipe", "pipe"],
+        detached: true,
+        uid,
+        gid,
+      });
+    } catch (error) {
+      this.#ended = Promise.resolve();
+      this.#finish(127, null, `Cannot start "${path}": ${messageOf(error)}`);
+      return;
+    }
+    this.#child = child;
+    this.#follow(child, "stdout");
+    this.#follow(child, "stderr");
+    this.#ended = new Promise((resolve) => {
+      child.once("error", (error) => {
+        if (child.pid !== undefined) return;
+        this.#finish(127, null, `Cannot start "${path}": ${messageOf(error)}`);
+        resolve();
+      });
+      child.once("exit", (code, signal) => {
+        void drained(child).then(() => {
+          this.#finish(code, signal, this.#explain(child, code, signal));
+          resolve();
+        });
+      });
+    });
+    if (child.pid === undefined) return;
+    this.#state = "running";
+    // The agent is protected from the out-of-memory killer; what it starts must not inherit that.
+    ignoreErrors(() => writeFileSync(`/proc/${child.pid}/oom_score_adj`, "0"));
+    this.#phase("program-started");
+    this.#watchPorts();
+    if (spec.health) this.#watchHealth(spec.health);
+  }
+
+  status(): ProgramStatus {
+    const { spec } = this.#options;
+    if (this.#state === "running") this.#listening = this.#options.listeningPorts();
+    return {
+      state: this.#state,
+      pid: this.#child?.pid ?? null,
+      exitCode: this.#exitCode,
+      signal: this.#signal,
+      reason: this.#reason,
+      restarts: this.#restarts,
+      startedAt: this.#startedAt?.toISOString() ?? null,
+      finishedAt: this.#finishedAt?.toISOString() ?? null,
+      listening: this.#listening,
+      ready: this.#isReady(),
+      health: this.#health?.verdict ?? (spec.health ? "starting" : "none"),
+      argv: [...spec.argv],
+      workdir: spec.workdir,
+      user: spec.user,
+    };
+  }
+
+  signal(signal: NodeJS.Signals): boolean {
+    return this.#child?.kill(signal) ?? false;
+  }
+
+  async writeStdin(
+    chunk: Buffer,
+    { end, signal }: { end: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    const stdin = this.#child?.stdin;
+    if (!stdin || stdin.destroyed || stdin.writableEnded) {
+      throw new Error("The program's standard input is closed");
+    }
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => reject(signal.reason);
+      const done = (error?: Error | null): void => {
+        signal.removeEventListener("abort", abort);
+        if (error) reject(error);
+        else resolve();
+      };
+      signal.addEventListener("abort", abort);
+      if (chunk.length > 0) stdin.write(chunk, end ? undefined : done);
+      if (end) stdin.end(done);
+    });
+  }
+
+  async restart({ signal }: { signal: AbortSignal }): Promise<void> {
+    const wasStopping = this.#stopping;
+    await this.stop({ timeoutMs: RESTART_STOP_TIMEOUT_MS });
+    signal.throwIfAborted();
+    this.#stopping = wasStopping;
+    this.#restarts += 1;
+    this.#failures = 0;
+    this.start();
+  }
+
+  /** Ends the program for good: its stop signal, then SIGKILL. Resolves when it has ended. */
+  async stop({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#backoffTimer);
+    const child = this.#child;
+    if (!child) {
+      if (this.#state === "backoff") this.#state = "exited";
+      return;
+    }
+    child.kill(this.#options.spec.stopSignal as NodeJS.Signals);
+    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  #finish(exitCode: number | null, signal: string | null, reason: string | undefined): void {
+    const { spec, record, onEnded } = this.#options;
+    clearTimeout(this.#listenTimer);
+    this.#health?.close();
+    this.#health = undefined;
+    this.#child = undefined;
+    this.#listening = [];
+    this.#exitCode = exitCode;
+    this.#signal = signal;
+    this.#reason = reason ?? null;
+    this.#finishedAt = new Date();
+    const ranMs = this.#finishedAt.getTime() - (this.#startedAt?.getTime() ?? 0);
+    if (ranMs >= GOOD_RUN_MS) this.#failures = 0;
+    const again = !this.#stopping && mayRestart(spec, exitCode, this.#failures);
+    this.#state = again ? "backoff" : "exited";
+    const timeMs = this.#finishedAt.getTime();
+    record({ kind: "exit", timeMs, exitCode, signal, reason: this.#reason, final: !again });
+    if (!again) {
+      if (!this.#stopping) onEnded();
+      return;
+    }
+    const waitMs = Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#backoffTimer = setTimeout(() => {
+      this.#restarts += 1;
+      this.start();
+    }, waitMs);
+  }
+
+  #explain(
+    child: ChildProcess,
+    exitCode: number | null,
+    signal: string | null,
+  ): string | undefined {
+    const { kernelLog, memory } = this.#options;
+    return exitReason({
+      pid: child.pid ?? 0,
+      exitCode,
+      signal,
+      lastErrors: this.#lastErrors,
+      kernelLog,
+      memoryMib: memory().totalMib,
+    });
+  }
+
+  #follow(child: ChildProcess, stream: OutputRecord["stream"]): void {
+    const decoder = new StringDecoder("utf8");
+    const emit = (text: string): void => {
+      if (text === "") return;
+      if (stream === "stderr") {
+        this.#lastErrors = (this.#lastErrors + text).slice(-LAST_ERRORS_CHARACTERS);
+      }
+      this.#options.output({ kind: "output", timeMs: Date.now(), stream, text });
+    };
+    child[stream]?.on("data", (bytes: Buffer) => emit(decoder.write(bytes)));
+    child[stream]?.on("end", () => emit(decoder.end()));
+    child[stream]?.on("error", () => undefined);
+  }
+
+  #watchPorts(): void {
+    const startedMs = performance.now();
+    const look = (): void => {
+      this.#listening = this.#options.listeningPorts();
+      if (this.#portsAnswer()) {
+        this.#phase("program-listening");
+        if (!this.#options.spec.health) this.#phase("ready");
+      } else if (performance.now() - startedMs < LISTEN_POLL_MAX_MS) {
+        this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);
+      }
+    };
+    this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);
+  }
+
+  #watchHealth(health: NonNullable<ProgramSpec["health"]>): void {
+    const { environment, record, spec } = this.#options;
+    let wasReady = false;
+    this.#health = new HealthMonitor({
+      health,
+      environment,
+      workdir: spec.workdir,
+      onChange: (verdict, detail) => {
+        const level = verdict === "unhealthy" ? "warning" : "info";
+        const text = `health: ${verdict}: ${detail}`;
+        record({ kind: "notice", timeMs: Date.now(), level, text });
+        if (!wasReady && this.#isReady()) {
+          wasReady = true;
+          this.#phase("ready");
+        }
+      },
+    });
+  }
+
+  #portsAnswer(): boolean {
+    const declared = this.#options.spec.ports;
+    if (declared.length === 0) return this.#listening.length > 0;
+    return declared.every(({ port, protocol }) =>
+      this.#listening.some((found) => found.port === port && found.protocol === protocol),
+    );
+  }
+
+  #isReady(): boolean {
+    if (this.#state !== "running") return false;
+    return this.#options.spec.health ? this.#health?.verdict === "healthy" : this.#portsAnswer();
+  }
+
+  #phase(phase: "program-started" | "program-listening" | "ready"): void {
+    const { record, uptimeMs } = this.#options;
+    record({ kind: "phase", timeMs: Date.now(), phase, uptimeMs: uptimeMs() });
+  }
+}
+
+function mayRestart(spec: ProgramSpec, exitCode: number | null, failures: number): boolean {
+  const { policy, maxRetries } = spec.restart;
+  if (policy === "no" || (policy === "on-failure" && exitCode === 0)) return false;
+  return maxRetries === 0 || failures < maxRetries;
+}
+
+/** The program's environment; a heap limit the user chose stands. */
+function programEnvironment(
+  environment: Readonly<Record<string, string>>,
+  home: string | undefined,
+  heapMib: number | undefined,
+): Record<string, string> {
+  const result: Record<string, string> = {
+    ...(home === undefined ? {} : { HOME: home }),
+    ...environment,
+  };
+  const options = environment["NODE_OPTIONS"] ?? "";
+  if (heapMib !== undefined && !/max[-_]old[-_]space[-_]size/.test(options)) {
+    result["NODE_OPTIONS"] = `--max-old-space-size=${heapMib} ${options}`.trim();
+  }
+  return result;
+}
+
+/** Resolves when the child's output has been read to its end, or after OUTPUT_DRAIN_MS. */
+async function drained(child: ChildProcess): Promise<void> {
+  const ends = [child.stdout, child.stderr].map(
+    (stream) =>
+      new Promise<void>((resolve) => {
+        if (!stream || stream.readableEnded || stream.destroyed) resolve();
+        else stream.once("close", resolve);
+      }),
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, OUTPUT_DRAIN_MS);
+  });
+  await Promise.race([Promise.all(ends), late]);
+  clearTimeout(timer);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function ignoreErrors(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // The process may have ended already.
+  }
+}

@@ -1,0 +1,31 @@
+/** Users and groups as the guest's /etc/passwd and /etc/group have them: passwd(5), group(5). Pure. */
+import type { Credentials } from "../agent/guest-system.ts";
+
+/**
+ * Resolves "name", "uid", "name:group" or "uid:gid". A number need not be in the files: its group is
+ * then the same number's, or root's for a user alone, as container runtimes have it.
+ *
+ * @throws {Error} that says which name is unknown
+ */
+export function resolveUser(user: string, passwd: string, group: string): Credentials {
+  const [userPart = "", groupPart] = user.split(":", 2);
+  const entries = passwd.split("\n").map((line) => line.split(":"));
+  const entry = entries.find((fields) => fields[0] === userPart || fields[2] === userPart);
+  const uid = Number(entry?.[2] ?? (isNumber(userPart) ? userPart : Number.NaN));
+  if (!Number.isInteger(uid)) throw new Error(`There is no user "${userPart}" in the image`);
+  const home = entry?.[5];
+  const gid = groupPart === undefined ? Number(entry?.[3] ?? 0) : resolveGroup(groupPart, group);
+  return home === undefined ? { uid, gid } : { uid, gid, home };
+}
+
+function resolveGroup(name: string, group: string): number {
+  const entries = group.split("\n").map((line) => line.split(":"));
+  const entry = entries.find((fields) => fields[0] === name);
+  if (entry) return Number(entry[2]);
+  if (isNumber(name)) return Number(name);
+  throw new Error(`There is no group "${name}" in the image`);
+}
+
+function isNumber(text: string): boolean {
+  return /^\d{1,10}$/.test(text);
+}

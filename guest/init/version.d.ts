@@ -1,0 +1,2 @@
+/** Windlass's version, put in by the build (build.ts). */
+declare const WINDLASS_VERSION: string;
