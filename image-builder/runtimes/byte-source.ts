@@ -4,8 +4,8 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { ImageError } from "../errors.ts";
-import { systemReason } from "./system-reason.ts";
+import type { ImageError } from "../errors.ts";
+import { ioError, withIoError } from "./io-error.ts";
 
 export interface ByteSource {
   readonly sizeBytes: number;
@@ -42,9 +42,13 @@ export async function withFileSource<T>(
 ): Promise<T> {
   options.signal?.throwIfAborted();
   // Non-blocking, so that a named pipe in a project cannot hold the build.
-  const handle = await asReadError(path, open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  const handle = await withIoError(
+    "read",
+    path,
+    open(path, constants.O_RDONLY | constants.O_NONBLOCK),
+  );
   try {
-    const stats = await asReadError(path, handle.stat());
+    const stats = await withIoError("read", path, handle.stat());
     if (!stats.isFile()) throw unreadable(path, "it is not a regular file");
     return await use(fileSource(handle, path, stats.size));
   } finally {
@@ -59,7 +63,7 @@ function fileSource(handle: FileHandle, path: string, sizeBytes: number): ByteSo
     const bytes = new Uint8Array(lengthBytes);
     for (let done = 0; done < lengthBytes; ) {
       const reading = handle.read(bytes, done, lengthBytes - done, offset + done);
-      const { bytesRead } = await asReadError(path, reading);
+      const { bytesRead } = await withIoError("read", path, reading);
       if (bytesRead === 0) throw unreadable(path, "it became shorter while it was read");
       done += bytesRead;
     }
@@ -94,19 +98,6 @@ function checkRange(offset: number, lengthBytes: number, sizeBytes: number): voi
   if (!isInside) throw new RangeError(`${offset}+${lengthBytes} is not inside ${sizeBytes} bytes`);
 }
 
-async function asReadError<T>(path: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw unreadable(path, systemReason(error), error);
-  }
-}
-
-function unreadable(path: string, why: string, cause?: unknown): ImageError {
-  return new ImageError(
-    "WL_IMAGE_IO",
-    `Cannot read ${JSON.stringify(path)}: ${why}`,
-    { file: path, next: "Check that the file exists and that you may read it" },
-    cause,
-  );
+function unreadable(path: string, why: string): ImageError {
+  return ioError("read", path, why);
 }

@@ -1,9 +1,8 @@
 /** Turns a library closure into entries of the root tree. */
 import { stat } from "node:fs/promises";
-import { ImageError } from "../errors.ts";
 import type { FileEntry } from "../rootfs/tree.ts";
+import { withIoError } from "./io-error.ts";
 import type { LibraryClosure } from "./library-closure.ts";
-import { systemReason } from "./system-reason.ts";
 
 /**
  * The libraries and, at the path programs name it by, the dynamic linker.
@@ -20,16 +19,7 @@ export async function closureEntries(closure: LibraryClosure): Promise<FileEntry
 
 /** A file that every user of the guest may read and run. */
 export async function executableEntry(hostPath: string, guestPath: string): Promise<FileEntry> {
-  try {
-    const { size } = await stat(hostPath);
-    const source = { kind: "path", path: hostPath, sizeBytes: size } as const;
-    return { kind: "file", path: guestPath, mode: 0o755, source };
-  } catch (error) {
-    throw new ImageError(
-      "WL_IMAGE_IO",
-      `Cannot read ${JSON.stringify(hostPath)}: ${systemReason(error)}`,
-      { file: hostPath, next: "Build again" },
-      error,
-    );
-  }
+  const { size } = await withIoError("read", hostPath, stat(hostPath));
+  const source = { kind: "path", path: hostPath, sizeBytes: size } as const;
+  return { kind: "file", path: guestPath, mode: 0o755, source };
 }
