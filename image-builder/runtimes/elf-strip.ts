@@ -48,7 +48,8 @@ export function stripElf(bytes: Uint8Array, file = "ELF file"): Uint8Array {
     sizeBytes: bytes.length,
   });
   if (!plan) return bytes;
-  const stripped = bytes.slice(0, plan.sizeBytes);
+  // Not slice(): a Buffer's slice shares its memory.
+  const stripped = new Uint8Array(bytes.subarray(0, plan.sizeBytes));
   stripped.set(plan.header);
   return stripped;
 }
@@ -127,7 +128,7 @@ function planStrip({
   );
   if (keepBytes >= sizeBytes || endOfSections(header, sections) < sizeBytes) return undefined;
 
-  const stripped = head.slice();
+  const stripped = new Uint8Array(head);
   const view = new DataView(stripped.buffer);
   view.setBigUint64(40, 0n, true); // e_shoff
   view.setUint16(60, 0, true); // e_shnum
