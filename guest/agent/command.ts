@@ -1,0 +1,92 @@
+/** Starting programs for exec and /app: environment, user, folder, and the end of the whole group. */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { stat } from "node:fs/promises";
+import { AgentError } from "./agent-error.ts";
+import type { Credentials } from "./guest-system.ts";
+import type { Agent } from "./operation.ts";
+
+/** Between SIGHUP or SIGTERM and SIGKILL for a command whose caller went away. */
+const KILL_AFTER_MS = 2000;
+
+export interface Command {
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly workdir?: string;
+  readonly user?: string;
+}
+
+/** @throws {AgentError} 422 when there is no such user */
+export async function credentialsOf(agent: Agent, user: string): Promise<Credentials> {
+  try {
+    return await agent.system.resolveUser(user);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AgentError("WL_AGENT_EXEC_FAILED", `Cannot run as "${user}": ${why}`, error);
+  }
+}
+
+/**
+ * Starts the command in a process group of its own and resolves once it runs.
+ * @throws {AgentError} 422 when it cannot be started
+ */
+export async function startCommand(
+  agent: Agent,
+  command: Command,
+  options: Pick<SpawnOptions, "stdio" | "detached">,
+): Promise<ChildProcess> {
+  const [file = "", ...args] = command.argv;
+  const cwd = command.workdir ?? agent.workdir;
+  const user = command.user === undefined ? undefined : await credentialsOf(agent, command.user);
+  const home = user?.home === undefined ? {} : { HOME: user.home };
+  try {
+    const child = spawn(file, args, {
+      detached: true,
+      ...options,
+      cwd,
+      env: { ...agent.environment, ...home, ...command.env },
+      ...(user && { uid: user.uid, gid: user.gid }),
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+    // A later error (a kill that failed) is told by the exit, never by a crash of the agent.
+    child.on("error", () => {});
+    return child;
+  } catch (error) {
+    throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(file, cwd, error), error);
+  }
+}
+
+async function whyNot(file: string, cwd: string, error: unknown): Promise<string> {
+  const code = (error as NodeJS.ErrnoException).code;
+  // The system call reports a missing folder and a missing program alike.
+  const folder = await stat(cwd).catch(() => undefined);
+  if (!folder?.isDirectory()) return `Cannot start "${file}": there is no folder "${cwd}"`;
+  if (code === "ENOENT") return `Cannot start "${file}": no such program in the guest`;
+  if (code === "EACCES") return `Cannot start "${file}": it is not executable`;
+  return `Cannot start "${file}": ${error instanceof Error ? error.message : String(error)}`;
+}
+
+/** Signals the command and all that it started in its group. */
+export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    child.kill(signal);
+  }
+}
+
+/** Asks the command to end, and makes it end when it does not. */
+export function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (hasEnded(child)) return;
+  signalGroup(child, signal);
+  const timer = setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS);
+  timer.unref();
+  child.once("exit", () => clearTimeout(timer));
+}
+
+export function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}

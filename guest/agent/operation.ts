@@ -1,0 +1,61 @@
+/** What a noun's file provides: one function for each of its operations. */
+import type { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Role } from "../api/instance-document.ts";
+import type { OperationId, OperationsOf, Routes, Tag } from "../api/routes.ts";
+import type { Arguments, ReplyOf } from "../api/schemas.ts";
+import type { AgentOptions } from "./agent.ts";
+
+/** A body that is not the operation's JSON reply. */
+export interface Payload {
+  readonly contentType: string;
+  readonly body: string | Buffer | Readable;
+  /** Of a stream whose length is known. */
+  readonly lengthBytes?: number;
+}
+
+type Result<Id extends OperationId> = Routes[Id]["produces"] extends "json" ? ReplyOf<Id> : Payload;
+
+export type Operation<Id extends OperationId> = Routes[Id]["produces"] extends "nothing"
+  ? (args: Arguments<Id>, call: Call) => Promise<void>
+  : (args: Arguments<Id>, call: Call) => Result<Id> | Promise<Result<Id>>;
+
+export type Operations<T extends Tag> = { readonly [Id in OperationsOf<T>]: Operation<Id> };
+
+/** The agent as its operations see it. */
+export interface Agent extends AgentOptions {
+  readonly app: FastifyInstance;
+  /** Aborted when the agent closes: long replies and child processes end. */
+  readonly closing: AbortSignal;
+}
+
+/** One request under way. */
+export class Call {
+  readonly request: FastifyRequest;
+  readonly role: Role;
+  readonly #reply: FastifyReply;
+  readonly #closing: AbortSignal;
+  #signal: AbortSignal | undefined;
+
+  constructor(request: FastifyRequest, reply: FastifyReply, role: Role, closing: AbortSignal) {
+    this.request = request;
+    this.role = role;
+    this.#reply = reply;
+    this.#closing = closing;
+  }
+
+  /** Aborted when the caller has gone away or the agent closes. Made when first asked for. */
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      const gone = new AbortController();
+      this.#reply.raw.once("close", () => gone.abort(new Error("the caller went away")));
+      this.#signal = AbortSignal.any([gone.signal, this.#closing]);
+    }
+    return this.#signal;
+  }
+
+  /** Runs the action once the reply has left, or the caller has. */
+  afterReply(action: () => unknown): void {
+    this.#reply.raw.once("close", action);
+  }
+}
