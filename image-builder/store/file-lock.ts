@@ -86,14 +86,8 @@ async function takeLock(path: string, options: FileLockOptions): Promise<FileLoc
 }
 
 function handle(path: string, file: FileHandle): FileLock {
-  const { fd } = file;
   const close = (): Promise<void> => file.close();
-  let closed: Promise<void> | undefined;
-  const closeOnce = (): Promise<void> => {
-    closed ??= close();
-    return closed;
-  };
-  return { path, fd, close: closeOnce, [Symbol.asyncDispose]: closeOnce };
+  return { path, fd: file.fd, close, [Symbol.asyncDispose]: close };
 }
 
 async function openLockFile(path: string): Promise<FileHandle> {

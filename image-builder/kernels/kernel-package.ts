@@ -1,0 +1,119 @@
+/**
+ * Debian's cloud kernel, fetched with apt's own client (which checks signatures) and unpacked, not
+ * installed. The only command of Windlass that uses the network by itself is the one that calls this.
+ */
+import { execFile, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { basename, dirname, join, normalize } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { extract } from "tar-stream";
+import { ImageError } from "../errors.ts";
+import type { Kernel, KernelStore } from "./kernel-store.ts";
+
+/** Always depends on the newest kernel of its suite. */
+const META_PACKAGE = "linux-image-cloud-amd64";
+
+const run = promisify(execFile);
+
+/**
+ * Downloads, unpacks and takes in the newest cloud kernel of this machine's Debian.
+ *
+ * @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE when apt cannot provide it
+ */
+export async function addDebianKernel(
+  store: KernelStore,
+  options: { readonly cacheFolder: string; readonly signal?: AbortSignal },
+): Promise<Kernel> {
+  const { cacheFolder, signal } = options;
+  await mkdir(cacheFolder, { recursive: true });
+  const folder = await mkdtemp(join(cacheFolder, "kernel-package-"));
+  try {
+    await chmod(folder, 0o755); // apt's download runs as a user of its own where it can
+    const wait = signal ? { signal } : {};
+    const { stdout } = await apt("apt-cache", ["depends", META_PACKAGE], wait);
+    const name = /^\s*Depends: (linux-image-\S+)$/m.exec(stdout)?.[1];
+    if (name === undefined) throw unavailable(`package ${META_PACKAGE} is not known to apt`);
+    await apt("apt-get", ["download", "-qq", name], { cwd: folder, ...wait });
+    const file = (await readdir(folder)).find((entry) => entry.endsWith(".deb"));
+    if (file === undefined) throw unavailable(`apt-get downloaded no package ${name}`);
+    return await addKernelPackage(store, join(folder, file), { workFolder: folder, ...wait });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Takes in the kernel of a Debian package that is here already. */
+export async function addKernelPackage(
+  store: KernelStore,
+  packagePath: string,
+  options: { readonly workFolder: string; readonly signal?: AbortSignal },
+): Promise<Kernel> {
+  const wait = options.signal ? { signal: options.signal } : {};
+  const fields = ["--show", "--showformat", "${Package} ${Version}", packagePath];
+  const { stdout: title } = await apt("dpkg-deb", fields, wait);
+  const paths = await unpack(packagePath, join(options.workFolder, "root"), options.signal);
+  const vmlinuz = paths.find((path) => basename(path).startsWith("vmlinuz-"));
+  if (vmlinuz === undefined) throw unavailable(`package "${packagePath}" holds no kernel`);
+  return await store.add({
+    vmlinuzPath: vmlinuz,
+    modulePaths: paths.filter((path) => path.endsWith(".ko")),
+    source: `Debian package ${title}`,
+  });
+}
+
+/** Unpacks the kernel and its modules only. */
+async function unpack(
+  packagePath: string,
+  target: string,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const child = spawn("dpkg-deb", ["--fsys-tarfile", packagePath], {
+    stdio: ["ignore", "pipe", "ignore"],
+    ...(signal ? { signal } : {}),
+  });
+  const archive = extract();
+  const pumped = pipeline(child.stdout, archive);
+  const paths: string[] = [];
+  for await (const entry of archive) {
+    const name = normalize(entry.header.name);
+    const wanted = /^boot\/vmlinuz-|^lib\/modules\/.*\.ko$/.test(name) && !name.startsWith("..");
+    if (entry.header.type === "file" && wanted) {
+      const path = join(target, name);
+      await mkdir(dirname(path), { recursive: true });
+      await pipeline(entry, createWriteStream(path));
+      paths.push(path);
+    } else {
+      entry.resume();
+    }
+  }
+  await pumped;
+  return paths;
+}
+
+async function apt(
+  program: string,
+  args: readonly string[],
+  options: { cwd?: string; signal?: AbortSignal },
+): Promise<{ stdout: string }> {
+  try {
+    return await run(program, [...args], { ...options, env: { ...process.env, LC_ALL: "C" } });
+  } catch (cause) {
+    options.signal?.throwIfAborted();
+    const words = cause instanceof Error && "stderr" in cause ? String(cause.stderr) : "";
+    const reason = words.trim() || (cause as Error).message;
+    throw unavailable(`${program} failed: ${reason}`, cause);
+  }
+}
+
+function unavailable(why: string, cause?: unknown): ImageError {
+  return new ImageError(
+    "WL_IMAGE_KERNEL_UNAVAILABLE",
+    `Cannot fetch Debian's cloud kernel: ${why}`,
+    {
+      next: 'As root, run "apt-get update"; or run "windlass kernel add FILE" with a kernel of yours',
+    },
+    cause,
+  );
+}

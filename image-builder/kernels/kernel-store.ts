@@ -1,0 +1,136 @@
+/**
+ * The kernels that Windlass has: one folder each under the data folder.
+ *
+ * ```
+ * kernels/RELEASE/kernel.json   what it is (Kernel, without the folder)
+ *                 vmlinuz       as its maker packed it
+ *                 modules/*.ko  those a guest loads
+ * kernels/current               release used when nobody names one
+ * ```
+ */
+import { createHash } from "node:crypto";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
+import { basename, join } from "node:path";
+import { ImageError } from "../errors.ts";
+import { withIoError } from "../runtimes/io-error.ts";
+import { isElfKernel, kernelRelease } from "./bz-image.ts";
+import { moduleLoadOrder } from "./module-set.ts";
+
+export interface Kernel {
+  /** As `uname -r` prints it; for an ELF kernel file, its name and digest. */
+  readonly release: string;
+  /** SHA-256 of vmlinuz, in hex. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+  /** In words: "Debian package linux-image-... 6.1.192-2", "file /path". */
+  readonly source: string;
+  /** File names under modules/, in load order. */
+  readonly modules: readonly string[];
+  readonly folder: string;
+}
+
+export interface KernelFiles {
+  /** A bzImage or an ELF kernel. */
+  readonly vmlinuzPath: string;
+  /** Uncompressed .ko files the kernel belongs with; empty for a kernel without modules. */
+  readonly modulePaths: readonly string[];
+  readonly source: string;
+}
+
+export const vmlinuzPath = (kernel: Kernel): string => join(kernel.folder, "vmlinuz");
+export const modulePath = (kernel: Kernel, name: string): string =>
+  join(kernel.folder, "modules", name);
+
+export class KernelStore {
+  readonly #folder: string;
+
+  /** @param dataFolder Folders.data */
+  constructor(dataFolder: string) {
+    this.#folder = join(dataFolder, "kernels");
+  }
+
+  /** Every kernel, in the order of their releases. */
+  async list(): Promise<Kernel[]> {
+    const names = await readdir(this.#folder).catch(() => []);
+    const kernels = await Promise.all(names.sort().map((name) => this.#read(name)));
+    return kernels.filter((kernel) => kernel !== undefined);
+  }
+
+  /** The release that is used when nobody names one. */
+  async current(): Promise<Kernel | undefined> {
+    const release = await readFile(join(this.#folder, "current"), "utf8").catch(() => undefined);
+    return release === undefined ? undefined : this.#read(release.trim());
+  }
+
+  /** @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE when there is no such kernel */
+  async get(release: string): Promise<Kernel> {
+    const kernel = /^[\w.+~-]+$/.test(release) ? await this.#read(release) : undefined;
+    if (kernel) return kernel;
+    const known = (await this.list()).map((one) => one.release).join(", ") || "none";
+    throw new ImageError(
+      "WL_IMAGE_KERNEL_UNAVAILABLE",
+      `Cannot use kernel "${release}": Windlass has no such kernel (it has: ${known})`,
+      { next: 'Run "windlass kernel add debian", or "windlass kernel add FILE"' },
+    );
+  }
+
+  /** Takes a kernel in, with the modules a guest needs; the first one becomes the current one. */
+  async add(files: KernelFiles): Promise<Kernel> {
+    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
+    const bytes = await withIoError("read", files.vmlinuzPath, readFile(files.vmlinuzPath));
+    const digest = createHash("sha256").update(bytes).digest("hex");
+    const release = isElfKernel(bytes)
+      ? `${basename(files.vmlinuzPath).replace(/[^\w.+~-]/g, "_")}-${digest.slice(0, 8)}`
+      : kernelRelease(bytes, files.vmlinuzPath);
+    const order = await moduleLoadOrder(files.modulePaths);
+    const beside = await mkdtemp(join(this.#folder, ".new-"));
+    try {
+      const modules = order.map((path) => basename(path));
+      const record = {
+        release,
+        digest,
+        sizeBytes: bytes.length,
+        source: files.source,
+        modules,
+      };
+      await mkdir(join(beside, "modules"));
+      await writeFile(join(beside, "vmlinuz"), bytes);
+      for (const path of order) await copyFile(path, join(beside, "modules", basename(path)));
+      await writeFile(join(beside, "kernel.json"), `${JSON.stringify(record, null, 2)}\n`);
+      await rm(join(this.#folder, release), { recursive: true, force: true });
+      await rename(beside, join(this.#folder, release));
+    } catch (error) {
+      await rm(beside, { recursive: true, force: true });
+      throw error;
+    }
+    if (!(await this.current())) await this.use(release);
+    return this.get(release);
+  }
+
+  /** Makes a kernel the current one. */
+  async use(release: string): Promise<void> {
+    await this.get(release);
+    const beside = join(this.#folder, `.current-${process.pid}`);
+    await writeFile(beside, `${release}\n`);
+    await rename(beside, join(this.#folder, "current"));
+  }
+
+  async #read(name: string): Promise<Kernel | undefined> {
+    const folder = join(this.#folder, name);
+    try {
+      const record = JSON.parse(await readFile(join(folder, "kernel.json"), "utf8"));
+      return { ...record, folder };
+    } catch {
+      return undefined; // Not a kernel's folder: the file "current", or one half removed.
+    }
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The images of this host.
+ *
+ * ```
+ * blobs/sha256/HEX   parts and configurations
+ * names/NAME         one file a name: the id of the image it stands for
+ * pins/OWNER         one file an instance: the id of the image it runs from
+ * store.lock         shared: building; exclusive: removing
+ * ```
+ *
+ * Everything is written beside and renamed. A crash can leave blobs that no name reaches; `prune`
+ * removes them.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ImageError } from "../errors.ts";
+import { withIoError } from "../runtimes/io-error.ts";
+import { BlobStore } from "./blob-store.ts";
+import { type FileLock, lockFile } from "./file-lock.ts";
+import { type Image, type ImageConfig, imageName, imageParts, SHORT_ID_LENGTH } from "./image.ts";
+
+/** A larger blob is no configuration. */
+const CONFIG_BYTES_MAX = 1024 * 1024;
+
+export interface PruneReport {
+  readonly removedImages: readonly string[];
+  readonly freedBytes: number;
+}
+
+export class ImageStore {
+  readonly blobs: BlobStore;
+  readonly #folder: string;
+
+  /** @param dataFolder Folders.data */
+  constructor(dataFolder: string) {
+    this.#folder = dataFolder;
+    this.blobs = new BlobStore(dataFolder);
+  }
+
+  /** Held while blobs are added and not yet named; keeps `prune` away. */
+  async lock(options: { readonly shared: boolean; signal?: AbortSignal }): Promise<FileLock> {
+    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
+    return await lockFile(join(this.#folder, "store.lock"), options);
+  }
+
+  /** Stores a configuration under a name. The caller holds the shared lock since it added the parts. */
+  async add(config: ImageConfig, name: string): Promise<Image> {
+    const full = imageName(name);
+    const { digest } = await this.blobs.put(Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+    await this.#writeReference("names", full, digest);
+    return { id: digest, names: [full], config };
+  }
+
+  /** Gives an image a further name. */
+  async tag(id: string, name: string): Promise<void> {
+    await this.#writeReference("names", imageName(name), id);
+  }
+
+  /** Every image that has a name or is pinned, by name. */
+  async list(): Promise<Image[]> {
+    const names = await this.#references("names");
+    const pins = await this.#references("pins");
+    const ids = new Set([...names.values(), ...pins.values()]);
+    const images = await Promise.all([...ids].map((id) => this.#read(id, names)));
+    const found = images.filter((image) => image !== undefined);
+    return found.sort((a, b) => ((a.names[0] ?? "~") < (b.names[0] ?? "~") ? -1 : 1));
+  }
+
+  /**
+   * Finds an image by name ("hello", "hello:1") or by the begin of its id.
+   *
+   * @throws {ImageError} WL_IMAGE_STORE when there is none, or several ids begin like that
+   */
+  async get(reference: string): Promise<Image> {
+    const image = await this.find(reference);
+    if (image) return image;
+    throw new ImageError("WL_IMAGE_STORE", `There is no image "${reference}"`, {
+      next: '"windlass images" lists the images; "windlass build" makes one',
+    });
+  }
+
+  /** As `get`, with undefined for an image that is not there. */
+  async find(reference: string): Promise<Image | undefined> {
+    const names = await this.#references("names");
+    let named: string | undefined;
+    try {
+      named = names.get(imageName(reference));
+    } catch {
+      return undefined;
+    }
+    if (named !== undefined) return await this.#read(named, names);
+    if (!/^[0-9a-f]{4,64}$/.test(reference)) return undefined;
+    const pins = await this.#references("pins");
+    const ids = [...new Set([...names.values(), ...pins.values()])];
+    const matches = ids.filter((id) => id.startsWith(reference));
+    if (matches.length > 1) {
+      throw new ImageError("WL_IMAGE_STORE", `Several images have ids that begin "${reference}"`, {
+        next: "Write more of the id",
+      });
+    }
+    return matches[0] === undefined ? undefined : await this.#read(matches[0], names);
+  }
+
+  /** The image an instance runs from, by its full id. */
+  async read(id: string): Promise<Image> {
+    const image = await this.#read(id, await this.#references("names"));
+    if (image) return image;
+    const short = id.slice(0, SHORT_ID_LENGTH);
+    throw new ImageError("WL_IMAGE_STORE", `Image ${short} is gone from the store`, {
+      next: "Build it again",
+    });
+  }
+
+  /** Keeps an image for an owner (an instance's id), whatever happens to its names. */
+  async pin(owner: string, id: string): Promise<void> {
+    await this.#writeReference("pins", owner, id);
+  }
+
+  async unpin(owner: string): Promise<void> {
+    await rm(this.#referencePath("pins", owner), { force: true });
+  }
+
+  /**
+   * Removes a name; parts that nothing else needs go with it.
+   *
+   * @throws {ImageError} WL_IMAGE_STORE when there is no such image, or an instance uses it and no
+   *   other name would keep it and `force` is not set
+   */
+  async remove(reference: string, { force = false } = {}): Promise<PruneReport> {
+    await using _lock = await this.lock({ shared: false });
+    const image = await this.get(reference);
+    const pins = await this.#references("pins");
+    const users = [...pins].filter(([, id]) => id === image.id).map(([owner]) => owner);
+    const byId = image.id.startsWith(reference);
+    const going = byId ? image.names : [imageName(reference)];
+    if (users.length > 0 && going.length === image.names.length && !force) {
+      throw new ImageError(
+        "WL_IMAGE_STORE",
+        `Cannot remove image "${reference}": ${users.length} instance(s) use it: ${users.join(", ")}`,
+        { next: 'Remove them with "windlass rm", or use -f to remove the name only' },
+      );
+    }
+    for (const name of going) await rm(this.#referencePath("names", name), { force: true });
+    return await this.#removeUnreached();
+  }
+
+  /** Removes every part that no named image and no instance needs. */
+  async prune(): Promise<PruneReport> {
+    await using _lock = await this.lock({ shared: false });
+    await this.blobs.removeRemains();
+    return await this.#removeUnreached();
+  }
+
+  async #removeUnreached(): Promise<PruneReport> {
+    const names = await this.#references("names");
+    const pins = await this.#references("pins");
+    const keep = new Set<string>();
+    const configs = new Set([...names.values(), ...pins.values()]);
+    for (const id of configs) {
+      keep.add(id);
+      const image = await this.#read(id, names);
+      for (const part of image ? Object.values(imageParts(image.config)) : []) {
+        keep.add(part.digest);
+      }
+    }
+    let freedBytes = 0;
+    const removedImages: string[] = [];
+    for (const digest of await this.blobs.list()) {
+      if (keep.has(digest)) continue;
+      if (await this.#read(digest, names)) removedImages.push(digest);
+      freedBytes += await this.blobs.remove(digest);
+    }
+    return { removedImages, freedBytes };
+  }
+
+  /** undefined when the blob is missing, or is no image configuration. */
+  async #read(id: string, names: ReadonlyMap<string, string>): Promise<Image | undefined> {
+    try {
+      const path = this.blobs.path(id);
+      if ((await stat(path)).size > CONFIG_BYTES_MAX) return undefined;
+      const text = await readFile(path, "utf8");
+      if (!text.startsWith('{\n  "schemaVersion": 1,')) return undefined;
+      const config: ImageConfig = JSON.parse(text);
+      const own = [...names].filter(([, target]) => target === id).map(([name]) => name);
+      return { id, names: own.sort(), config };
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #references(kind: "names" | "pins"): Promise<Map<string, string>> {
+    const folder = join(this.#folder, kind);
+    const files = await readdir(folder).catch(() => []);
+    const entries = await Promise.all(
+      files
+        .filter((file) => !file.startsWith("."))
+        .map(async (file): Promise<[string, string]> => {
+          const text = await readFile(join(folder, file), "utf8").catch(() => "");
+          return [decodeURIComponent(file), text.trim()];
+        }),
+    );
+    return new Map(entries.filter(([, id]) => /^[0-9a-f]{64}$/.test(id)));
+  }
+
+  async #writeReference(kind: "names" | "pins", name: string, id: string): Promise<void> {
+    const path = this.#referencePath(kind, name);
+    const folder = join(this.#folder, kind);
+    const beside = join(folder, `.new-${process.pid}-${randomUUID()}`);
+    await withIoError("write", folder, mkdir(folder, { recursive: true }));
+    await withIoError("write", beside, writeFile(beside, `${id}\n`));
+    await withIoError("write", path, rename(beside, path));
+  }
+
+  #referencePath(kind: "names" | "pins", name: string): string {
+    return join(this.#folder, kind, encodeURIComponent(name));
+  }
+}

@@ -1,0 +1,69 @@
+/** An image: one program, ready to boot. Its configuration is a document; its parts are blobs. */
+import type { ProgramSpec } from "../../guest/api/program.ts";
+
+/** A blob of the store. */
+export interface Part {
+  /** SHA-256 in hex. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+export interface ImageConfig {
+  readonly schemaVersion: 1;
+  readonly platform: "linux";
+  readonly architecture: "x86_64";
+  /** Version of Windlass that built it. */
+  readonly windlass: string;
+  readonly program: ProgramSpec;
+  readonly memoryMib: number;
+  readonly vcpuCount: number;
+  readonly runtime: { readonly name: string; readonly version: string };
+  readonly kernel: Part & { readonly release: string; readonly source: string };
+  /** cpio archive: first stage and kernel modules. */
+  readonly firstStage: Part;
+  /** erofs: runtime, libraries, agent, /init; shared by all images that have the same. */
+  readonly base: Part & { readonly uncompressedBytes: number };
+  /** erofs: the program's own tree. */
+  readonly root: Part & { readonly uncompressedBytes: number };
+  /** CycloneDX JSON. */
+  readonly billOfMaterials: Part;
+}
+
+export interface Image {
+  /** SHA-256 of the configuration's bytes, in hex. */
+  readonly id: string;
+  /** "hello:latest" and so on; empty for an image whose names went to another. */
+  readonly names: readonly string[];
+  readonly config: ImageConfig;
+}
+
+/** Every blob an image is made of, its configuration aside. */
+export function imageParts(config: ImageConfig): Readonly<Record<string, Part>> {
+  const { kernel, firstStage, base, root, billOfMaterials } = config;
+  return { kernel, "first stage": firstStage, base, program: root, billOfMaterials };
+}
+
+/** Length of an id where people read it. */
+export const SHORT_ID_LENGTH = 12;
+
+const NAME_PATTERN = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
+const TAG_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const NAME_LENGTH_MAX = 200;
+
+/**
+ * "hello" gives "hello:latest". The grammar is Docker's, without a registry's host.
+ *
+ * @throws {RangeError} that says what a name may look like
+ */
+export function imageName(text: string): string {
+  const colon = text.lastIndexOf(":");
+  const name = colon < 0 ? text : text.slice(0, colon);
+  const tag = colon < 0 ? "latest" : text.slice(colon + 1);
+  if (!NAME_PATTERN.test(name) || !TAG_PATTERN.test(tag) || name.length > NAME_LENGTH_MAX) {
+    throw new RangeError(
+      `"${text}" is not an image name: lowercase letters, digits and single ".", "_", "-", "/" ` +
+        "between them, then perhaps a colon and a tag",
+    );
+  }
+  return `${name}:${tag}`;
+}
