@@ -139,7 +139,7 @@ function planStrip({
 /** The first byte that no section and not the section header table claims. */
 function endOfSections(header: ElfHeader, sections: Uint8Array): number {
   const view = new DataView(sections.buffer, sections.byteOffset, sections.byteLength);
-  let end = header.sectionHeadersOffset + sections.length;
+  let end = sections.length === 0 ? 0 : header.sectionHeadersOffset + sections.length;
   for (let at = 0; at < sections.length; at += SECTION_HEADER_BYTES) {
     if (view.getUint32(at + 4, true) === SHT_NOBITS) continue;
     end = Math.max(end, offsetAt(view, at + 24) + offsetAt(view, at + 32));

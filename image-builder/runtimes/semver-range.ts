@@ -152,10 +152,10 @@ function parseComparator(text: string): { operator: string; partial: Partial } |
   if (!groups) return undefined;
   const number = (part: string | undefined) =>
     /^[0-9]/.test(part ?? "") ? Number(part) : undefined;
-  const major = number(groups["major"]);
-  // Behind an open part everything is open: "20.x.1" means "20".
-  const minor = major === undefined ? undefined : number(groups["minor"]);
-  const patch = minor === undefined ? undefined : number(groups["patch"]);
+  const [major, minor, patch] = ["major", "minor", "patch"].map((part) => number(groups[part]));
+  // A number behind an open part ("20.x.1") means nothing.
+  if (major === undefined && minor !== undefined) return undefined;
+  if (minor === undefined && patch !== undefined) return undefined;
   const prerelease = parsePrerelease(patch === undefined ? undefined : groups["prerelease"]);
   const isExact = [major, minor, patch].every((part) => Number.isSafeInteger(part ?? 0));
   if (!prerelease || !isExact) return undefined;
