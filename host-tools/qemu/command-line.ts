@@ -13,6 +13,7 @@ import {
   checkedInteger,
   checkedPath,
   checkedText,
+  checkedUnique,
   checkedWord,
   optionString,
   refused,
@@ -45,6 +46,18 @@ export const QMP_CHARDEV_ID = "qmp";
  * @throws {HostError} WL_QEMU_FAILED for a description that QEMU would misread or refuse
  */
 export function qemuArguments(machine: Machine): string[] {
+  checkedUnique(
+    "disk id",
+    machine.disks.flatMap(({ id }) => [id, fileNode(id)]),
+  );
+  checkedUnique(
+    "virtio-serial port name",
+    machine.ports.map(({ name }) => name),
+  );
+  checkedUnique(
+    "fw_cfg item name",
+    machine.firmwareConfig.map(({ name }) => name),
+  );
   return [
     ...base(machine),
     ...kernel(machine.kernel),
@@ -78,12 +91,8 @@ function base(machine: Machine): string[] {
 function kernel({ path, initrdPath, commandLine }: Machine["kernel"]): string[] {
   const lineBytes = Buffer.byteLength(commandLine);
   if (lineBytes > KERNEL_COMMAND_LINE_LIMIT_BYTES) {
-    throw refused(
-      "kernel command line",
-      commandLine,
-      `it has ${lineBytes} bytes, the kernel reads \
-${KERNEL_COMMAND_LINE_LIMIT_BYTES}`,
-    );
+    const why = `it has ${lineBytes} bytes, Linux reads ${KERNEL_COMMAND_LINE_LIMIT_BYTES}`;
+    throw refused("kernel command line", commandLine, why);
   }
   return [
     ...["-kernel", checkedPath("kernel", path)],
@@ -92,13 +101,17 @@ ${KERNEL_COMMAND_LINE_LIMIT_BYTES}`,
   ];
 }
 
+function fileNode(id: string): string {
+  return `${id}-file`;
+}
+
 /** Two nodes and a device: the file, the format on top of it, the disk the guest sees. */
 function disk({ id, path, format, readOnly }: MachineDisk): string[] {
   const nodeName = checkedWord("disk id", id, DISK_ID);
   const filename = checkedPath("disk image", path);
   const access = { "read-only": readOnly ? "on" : "off", "auto-read-only": "off" };
-  const file = { driver: "file", "node-name": `${nodeName}-file`, filename, ...access };
-  const image = { driver: format, "node-name": nodeName, file: `${nodeName}-file`, ...access };
+  const file = { driver: "file", "node-name": fileNode(nodeName), filename, ...access };
+  const image = { driver: format, "node-name": nodeName, file: fileNode(nodeName), ...access };
   const device = { driver: "virtio-blk-pci", id: `${nodeName}-device`, drive: nodeName };
   return [
     ...["-blockdev", optionString(file)],

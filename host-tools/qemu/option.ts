@@ -69,6 +69,12 @@ export function checkedInteger(what: string, value: number, least: number, most:
   return value;
 }
 
+/** @throws {HostError} WL_QEMU_FAILED when a value occurs twice */
+export function checkedUnique(what: string, values: readonly string[]): void {
+  const twice = values.find((value, index) => values.indexOf(value) !== index);
+  if (twice !== undefined) throw refused(what, twice, "it is given twice");
+}
+
 export function refused(what: string, value: string, why: string): HostError {
   return new HostError("WL_QEMU_FAILED", `Cannot use ${JSON.stringify(value)} as ${what}: ${why}`, {
     next: `Choose another ${what}`,

@@ -14,7 +14,7 @@ const CODE_OFFSET = 0xd0;
 /** XEN_ELFNOTE_PHYS32_ENTRY of Xen's public/elfnote.h. */
 const PHYS32_ENTRY_NOTE = 18;
 
-const ending = {
+const endings = {
   // cli; 1: hlt; jmp 1b
   halt: [0xfa, 0xf4, 0xeb, 0xfd],
   // push 0; push 0; lidt [esp]; int3: without an interrupt table this is a triple fault
@@ -23,9 +23,9 @@ const ending = {
   poweroff: [0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x20, 0x66, 0xef, 0xfa, 0xf4],
 } as const;
 
-export function pvhKernel(options: { print?: string; then: keyof typeof ending }): Uint8Array {
+export function pvhKernel(options: { print?: string; ending: keyof typeof endings }): Uint8Array {
   const text = Buffer.from(`${options.print ?? ""}\0`);
-  const code = printCode(options.then);
+  const code = printCode(options.ending);
   const file = Buffer.alloc(CODE_OFFSET + code.length + text.length);
   const textAddress = LOAD_ADDRESS + CODE_OFFSET + code.length;
   code.writeUInt32LE(textAddress, STACK_BYTES + 1);
@@ -56,7 +56,7 @@ export function pvhKernel(options: { print?: string; then: keyof typeof ending }
 
 const STACK_BYTES = 5;
 
-function printCode(then: keyof typeof ending): Buffer {
+function printCode(ending: keyof typeof endings): Buffer {
   return Buffer.from([
     ...[0xbc, 0x00, 0x00, 0x09, 0x00], // mov esp, 0x90000
     ...[0xbe, 0, 0, 0, 0], // mov esi, text (written by the caller)
@@ -66,7 +66,7 @@ function printCode(then: keyof typeof ending): Buffer {
     ...[0x74, 0x03], // jz 2f
     ...[0xee], // out dx, al
     ...[0xeb, 0xf8], // jmp 1b
-    ...ending[then], // 2:
+    ...endings[ending], // 2:
   ]);
 }
 
