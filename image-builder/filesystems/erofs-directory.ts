@@ -65,3 +65,38 @@ export function encodeDirectory(members: readonly DirectoryMember[]): Uint8Array
   }
   return data;
 }
+
+export interface NamedNid {
+  readonly name: string;
+  readonly nid: number;
+  /** As stored: 1 file, 2 directory, 7 symlink, others for nodes that Windlass does not write. */
+  readonly type: number;
+}
+
+/**
+ * The entries of one block; the last block of a directory may be shorter.
+ *
+ * @throws {RangeError} when the block is malformed
+ */
+export function decodeDirectoryBlock(block: Buffer): NamedNid[] {
+  const namesAt = block.readUInt16LE(8);
+  if (namesAt < DIRENT_BYTES || namesAt % DIRENT_BYTES !== 0 || namesAt > block.length) {
+    throw new RangeError(`Names begin at byte ${namesAt}`);
+  }
+  return Array.from({ length: namesAt / DIRENT_BYTES }, (_, index) => {
+    const at = index * DIRENT_BYTES;
+    const nameAt = block.readUInt16LE(at + 8);
+    const isLast = at + DIRENT_BYTES === namesAt;
+    const limit = isLast ? block.length : block.readUInt16LE(at + DIRENT_BYTES + 8);
+    if (nameAt < namesAt || limit > block.length) throw new RangeError("A name is out of bounds");
+    // The last name of a padded block ends at a zero.
+    const zeroAt = isLast ? block.indexOf(0, nameAt) : -1;
+    const nameEnd = zeroAt === -1 ? limit : zeroAt;
+    if (nameEnd <= nameAt) throw new RangeError("A name is empty");
+    return {
+      name: block.toString("utf8", nameAt, nameEnd),
+      nid: Number(block.readBigUInt64LE(at)),
+      type: block.readUInt8(at + 10),
+    };
+  });
+}

@@ -106,7 +106,9 @@ function checkOptions(clusterSizeBytes: number, label: string): void {
     clusterSizeBytes < BLOCK_BYTES ||
     clusterSizeBytes > MAX_CLUSTER_BYTES
   ) {
-    throw new RangeError(`clusterSizeBytes is ${clusterSizeBytes}, not a multiple of 4096 to 1 MiB`);
+    throw new RangeError(
+      `clusterSizeBytes is ${clusterSizeBytes}, not a multiple of 4096 to 1 MiB`,
+    );
   }
   if (Buffer.byteLength(label) > 16) throw new RangeError(`label ${label} is longer than 16 bytes`);
 }

@@ -80,7 +80,7 @@ export function createLz4Compressor(searchDepth: number): Lz4Compressor {
   /** Looks for a match at `at` longer than `atLeast`; leaves it in matchLength, matchPosition. */
   function search(at: number, lowest: number, matchEnd: number, atLeast: number): void {
     insertUpTo(at);
-    const low = at - maxDistance > lowest ? at - maxDistance : lowest;
+    const low = Math.max(at - maxDistance, lowest);
     const word = view.getInt32(at, true);
     let candidate = heads[Math.imul(word, -1_640_531_535) >>> (32 - hashBits)] as number;
     let best = atLeast;
@@ -103,6 +103,43 @@ export function createLz4Compressor(searchDepth: number): Lz4Compressor {
       }
       candidate = previous[candidate & 0xffff] as number;
     }
+  }
+
+  /** Bytes that a length takes beside the four bits in the token. */
+  function extraBytes(length: number): number {
+    return length < 15 ? 0 : 1 + (((length - 15) / 255) | 0);
+  }
+
+  function sequenceBytes(literals: number, length: number): number {
+    return 3 + extraBytes(literals) + literals + extraBytes(length - minMatch);
+  }
+
+  function putLength(target: Uint8Array, at: number, length: number): number {
+    let out = at;
+    let rest = length;
+    for (; rest >= 255; rest -= 255) target[out++] = 255;
+    target[out++] = rest;
+    return out;
+  }
+
+  /** Token and literals; @returns where the match offset goes. */
+  function putLiterals(
+    target: Uint8Array,
+    at: number,
+    from: number,
+    to: number,
+    matchCode: number,
+  ): number {
+    const literals = to - from;
+    target[at] = (Math.min(literals, 15) << 4) | matchCode;
+    let out = at + 1;
+    if (literals >= 15) out = putLength(target, out, literals - 15);
+    if (literals > 64) {
+      target.set(source.subarray(from, to), out);
+      return out + literals;
+    }
+    for (let copy = from; copy < to; copy += 1) target[out++] = source[copy] as number;
+    return out;
   }
 
   function load(bytes: Uint8Array): void {
@@ -154,28 +191,13 @@ export function createLz4Compressor(searchDepth: number): Lz4Compressor {
         length += 1;
       }
 
-      const literals = from - anchor;
-      const literalExtra = literals < 15 ? 0 : 1 + (((literals - 15) / 255) | 0);
-      const code = length - minMatch;
-      const codeExtra = code < 15 ? 0 : 1 + (((code - 15) / 255) | 0);
-      if (out + 3 + literalExtra + literals + codeExtra + tailReserve > limitBytes) break;
-
-      target[out] = ((literals < 15 ? literals : 15) << 4) | (code < 15 ? code : 15);
-      out += 1;
-      if (literals >= 15) {
-        let rest = literals - 15;
-        for (; rest >= 255; rest -= 255) target[out++] = 255;
-        target[out++] = rest;
-      }
-      for (let copy = anchor; copy < from; copy += 1) target[out++] = source[copy] as number;
+      const bytesNeeded = sequenceBytes(from - anchor, length) + tailReserve;
+      if (out + bytesNeeded > limitBytes) break;
+      out = putLiterals(target, out, anchor, from, Math.min(length - minMatch, 15));
       const offset = from - position;
       target[out++] = offset & 0xff;
       target[out++] = offset >>> 8;
-      if (code >= 15) {
-        let rest = code - 15;
-        for (; rest >= 255; rest -= 255) target[out++] = 255;
-        target[out++] = rest;
-      }
+      if (length - minMatch >= 15) out = putLength(target, out, length - minMatch - 15);
       at = from + length;
       anchor = at;
       // Inside a very long match only the last window can serve later matches.
@@ -184,16 +206,10 @@ export function createLz4Compressor(searchDepth: number): Lz4Compressor {
 
     // Closing literals: as many as are left or as fit.
     const room = limitBytes - out - 1;
-    let literals = end - anchor < room ? end - anchor : room;
-    while (literals >= 15 && literals + 1 + (((literals - 15) / 255) | 0) > room) literals -= 1;
-    target[out++] = (literals < 15 ? literals : 15) << 4;
-    if (literals >= 15) {
-      let rest = literals - 15;
-      for (; rest >= 255; rest -= 255) target[out++] = 255;
-      target[out++] = rest;
-    }
-    target.set(source.subarray(anchor, anchor + literals), out);
-    return { consumedBytes: anchor + literals - start, producedBytes: out + literals };
+    let literals = Math.min(end - anchor, room);
+    while (literals >= 15 && literals + extraBytes(literals) > room) literals -= 1;
+    out = putLiterals(target, out, anchor, anchor + literals, 0);
+    return { consumedBytes: anchor + literals - start, producedBytes: out };
   }
 
   return { load, compress };
