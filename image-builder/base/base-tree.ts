@@ -1,0 +1,74 @@
+/**
+ * The base: what every image of a host shares. Runtime with its libraries, the agent, process 1, and
+ * the few files of /etc that programs expect.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { initExecutable } from "../first-process/init.ts";
+import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
+import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
+import { AGENT_CACHE_FLAGS, agentCodeCache } from "./agent-cache.ts";
+
+const AGENT_FOLDER = "/usr/lib/windlass";
+
+/** V8 settings of the agent: it is small, and its memory is the program's. */
+const AGENT_NODE_FLAGS = ["--max-old-space-size=64", "--max-semi-space-size=1"];
+
+export interface BaseOptions {
+  /** Folder with init.js, agent.js and koffi.node: Windlass's own dist/guest. */
+  readonly guestFolder: string;
+  /** Node on this machine, of the version that the guest gets. */
+  readonly nodePath: string;
+  readonly nodeGuestPath: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Everything of the base except the runtime's own files. */
+export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
+  const { guestFolder, nodePath, nodeGuestPath, signal } = options;
+  const agentPath = `${AGENT_FOLDER}/agent.js`;
+  const agent = await readFile(join(guestFolder, "agent.js"));
+  const cache = await agentCodeCache({ bundle: agent, guestPath: agentPath, nodePath, signal });
+  const init = initExecutable({
+    argv: [nodeGuestPath, ...AGENT_NODE_FLAGS, ...AGENT_CACHE_FLAGS, `${AGENT_FOLDER}/init.js`],
+    environment: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/root" },
+  });
+  return [
+    ...DIRECTORIES,
+    ...Object.entries(ETC_FILES).map(([name, text]) => file(`/etc/${name}`, Buffer.from(text))),
+    file("/init", init, 0o755),
+    file("/sbin/windlass-tty", terminalHelperExecutable(), 0o755),
+    file(`${AGENT_FOLDER}/init.js`, await readFile(join(guestFolder, "init.js"))),
+    file(agentPath, agent),
+    file(`${agentPath}.cache`, cache),
+    file(`${AGENT_FOLDER}/koffi.node`, await readFile(join(guestFolder, "koffi.node"))),
+  ];
+}
+
+const DIRECTORIES: readonly TreeEntry[] = [
+  ...["/app", "/dev", "/home/node", "/proc", "/run", "/sys", "/var/log"].map(
+    (path): TreeEntry => ({ kind: "directory", path, mode: 0o755 }),
+  ),
+  { kind: "directory", path: "/root", mode: 0o700 },
+  { kind: "directory", path: "/tmp", mode: 0o1777 },
+  { kind: "directory", path: "/var/tmp", mode: 0o1777 },
+  { kind: "symlink", path: "/var/run", target: "/run" },
+  { kind: "symlink", path: "/bin/node", target: "/usr/local/bin/node" },
+];
+
+/** The user `node` is the one of the container images that people come from. */
+const ETC_FILES: Readonly<Record<string, string>> = {
+  passwd:
+    "root:x:0:0:root:/root:/bin/sh\n" +
+    "node:x:1000:1000::/home/node:/bin/sh\n" +
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+  group: "root:x:0:\ntty:x:5:\nnode:x:1000:\nnogroup:x:65534:\n",
+  hosts: "127.0.0.1 localhost\n::1 localhost\n",
+  "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+  "resolv.conf": "",
+  "os-release": 'ID=windlass\nNAME="Windlass"\nPRETTY_NAME="Windlass guest"\n',
+};
+
+function file(path: string, bytes: Uint8Array, mode = 0o644): FileEntry {
+  return { kind: "file", path, mode, source: { kind: "bytes", bytes } };
+}

