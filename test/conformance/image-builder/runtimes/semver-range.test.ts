@@ -77,6 +77,9 @@ if (oracle) {
       assert.is(parsed !== undefined, oracle.valid(text) !== null, `${text} is a version`);
       assert.is(parsedRange !== undefined, oracle.validRange(rangeText) !== null, rangeText);
       if (!parsed || !parsedRange) return;
+      // npm shortens an alternative such as ">=0" to "*" and then forgets its neighbours, and with
+      // them the prereleases they name; we do not.
+      if (oracle.validRange(rangeText) === "*" && parsed.prerelease.length > 0) return;
       const expected = oracle.satisfies(text, rangeText);
       assert.is(satisfies(parsed, parsedRange), expected, `${text} in ${rangeText}`);
     });
