@@ -1,0 +1,2 @@
+console.log("leaving with 7");
+process.exitCode = 7;

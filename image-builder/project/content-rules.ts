@@ -1,0 +1,117 @@
+/**
+ * Which names of a project folder go into the image. From weakest to strongest: what Windlass leaves
+ * out by itself, .windlassignore, `files.exclude`, `files.include`; the last rule that matches decides.
+ *
+ * Inside packages (node_modules) only rules that name node_modules count: a `dist/` meant for the
+ * project must not empty every package. A rule for node_modules as a whole changes nothing, because
+ * the packages are chosen by what the program depends on.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ImageError } from "../errors.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { ignoreVerdict, parseIgnoreRule, parseIgnoreRules } from "./ignore-rules.ts";
+
+export const IGNORE_FILE = ".windlassignore";
+
+/** Left out unless a rule says otherwise. `.env` files hold secrets; `--env-file` hands them over. */
+const DEFAULT_RULES = [
+  ".git",
+  ".hg",
+  ".svn",
+  ".gitignore",
+  ".gitattributes",
+  ".npmrc",
+  ".env",
+  ".env.*",
+  "!.env.example",
+  "/windlass.yaml",
+  "/windlass.yml",
+  "/windlass.json",
+  "/windlass.config.ts",
+  `/${IGNORE_FILE}`,
+  "npm-debug.log*",
+  "yarn-error.log*",
+  ".pnpm-debug.log*",
+  ".DS_Store",
+].join("\n");
+
+/**
+ * What node-gyp needed or left behind on the host. Without it an addon's folder is a fraction of the
+ * size, and holds no path of the machine that built it.
+ */
+const ADDON_BUILD_RULES = [
+  ...["c", "cc", "cpp", "o", "a"].map((extension) => `node_modules/**/*.${extension}`),
+  ...["obj/", "obj.target/", ".deps/"].map((name) => `node_modules/**/build/Release/${name}`),
+  ...["Makefile", "*.Makefile", "config.gypi", "*.mk"].map(
+    (name) => `node_modules/**/build/${name}`,
+  ),
+  "node_modules/**/build/deps/*.mk",
+  "node_modules/**/build/deps/*.Makefile",
+].join("\n");
+
+/** Sources that a bundle holds already. */
+const TYPESCRIPT_RULES = ["*.ts", "*.mts", "*.cts", "*.tsx", "*.tsbuildinfo"].join("\n");
+
+export interface ContentRules {
+  /** Whether a name of the project's own tree stays out. */
+  leavesOut(path: string, isDirectory: boolean): boolean;
+  /** The same for a name in a package; `path` still starts at the project folder. */
+  leavesOutOfPackage(path: string, isDirectory: boolean): boolean;
+  /**
+   * Include patterns that begin with the name of a folder: they reach into folders that are otherwise
+   * not entered, such as node_modules. `start` is the folder that all matches lie in.
+   */
+  readonly reaching: readonly { readonly start: string; readonly pattern: RegExp }[];
+}
+
+/**
+ * @param folder the project folder
+ * @param isBundled the entry is TypeScript and becomes one file
+ * @throws {ImageError} when .windlassignore cannot be read
+ */
+export function contentRules(folder: string, manifest: Manifest, isBundled: boolean): ContentRules {
+  const { include, exclude } = manifest.files;
+  const included = include.flatMap((pattern) => parseIgnoreRule(negate(pattern)) ?? []);
+  const rules = [
+    ...parseIgnoreRules(DEFAULT_RULES),
+    ...parseIgnoreRules(ADDON_BUILD_RULES),
+    ...(isBundled ? parseIgnoreRules(TYPESCRIPT_RULES) : []),
+    ...parseIgnoreRules(readIgnoreFile(folder)),
+    ...exclude.flatMap((pattern) => parseIgnoreRule(pattern) ?? []),
+    ...included,
+  ];
+  const packageRules = rules.filter((rule) => /(^|\/)node_modules\/./.test(rule.source));
+  return {
+    leavesOut: (path, isDirectory) => ignoreVerdict(rules, path, isDirectory) === "ignored",
+    leavesOutOfPackage: (path, isDirectory) =>
+      packageRules.length > 0 && ignoreVerdict(packageRules, path, isDirectory) === "ignored",
+    reaching: included.flatMap((rule) => {
+      const start = rule.negated ? literalFolder(rule.source.slice(1)) : undefined;
+      return start === undefined ? [] : [{ start, pattern: rule.pattern }];
+    }),
+  };
+}
+
+/** The folders before the first name with a special character, or undefined when there are none. */
+function literalFolder(pattern: string): string | undefined {
+  const literal = pattern.replace(/^\//, "").split(/[*?[\\]/)[0] ?? "";
+  const slash = literal.lastIndexOf("/");
+  return slash < 1 ? undefined : literal.slice(0, slash);
+}
+
+/** "!PATTERN" in `include` leaves out again, as in an ignore file turned around. */
+function negate(pattern: string): string {
+  return pattern.startsWith("!") ? pattern.slice(1) : `!${pattern}`;
+}
+
+function readIgnoreFile(folder: string): string {
+  const file = join(folder, IGNORE_FILE);
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") return "";
+    throw new ImageError("WL_IMAGE_IO", `Cannot read ${file}: ${code}`, { file }, cause);
+  }
+}

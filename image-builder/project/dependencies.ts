@@ -1,0 +1,278 @@
+/**
+ * The packages that a program may load at run time, found the way node finds them: from the
+ * `dependencies` of package.json through node_modules, nested or hoisted, links followed. npm's,
+ * pnpm's and a workspace's layouts are all the same to it. devDependencies are never looked at.
+ *
+ * A package inside the project keeps its place. One from outside (a linked folder, node_modules of
+ * an enclosing workspace) is copied in: at the place its link has, else as high in /app as its name is
+ * free, which is where node looks from everywhere below.
+ */
+import { lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, join, posix, relative } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { ImageError } from "../errors.ts";
+import { type PackageJson, readPackageJson } from "../manifest/package-json.ts";
+import { type Lockfile, readLockfile } from "./lockfile.ts";
+import { isInside } from "./tree-walk.ts";
+
+/** One package in the image, as a bill of materials lists it. */
+export interface Dependency {
+  readonly name: string;
+  readonly version: string;
+  /** Absolute path in the guest. */
+  readonly path: string;
+  /** Subresource integrity of the package's archive ("sha512-..."), from the lockfile. */
+  readonly integrity?: string;
+  /** SPDX expression as the package states it. */
+  readonly license?: string;
+  /** Where the archive came from, from the lockfile. */
+  readonly resolved?: string;
+}
+
+/** A package whose files go into the image. */
+export interface PlacedPackage extends Dependency {
+  /** Real path on the host. */
+  readonly hostFolder: string;
+  /** The folder is part of the project's own tree (a workspace): the walk there takes its files. */
+  readonly isOwnTree: boolean;
+}
+
+export interface DependencySet {
+  readonly packages: readonly PlacedPackage[];
+  /** Links to packages that keep their place. */
+  readonly links: readonly { readonly guestPath: string; readonly target: string }[];
+}
+
+export interface DependencyRequest {
+  /** Real path of the project folder. */
+  readonly root: string;
+  /** Folders (real paths, in the project) whose package.json names what the program needs. */
+  readonly starts: readonly string[];
+  /** Where the project goes in the guest. */
+  readonly guestRoot: string;
+  /** Whether the project's own tree holds this folder: false when it is left out. */
+  readonly inOwnTree: (relativePath: string) => boolean;
+  readonly signal?: AbortSignal;
+}
+
+interface Importer {
+  readonly hostFolder: string;
+  readonly guestPath: string;
+  readonly packageJson: PackageJson;
+}
+
+const SLICE_PACKAGES = 64;
+/** Names of missing packages that an error lists. */
+const MAX_LISTED = 5;
+
+/** @throws {ImageError} WL_IMAGE_PROJECT_INVALID when a dependency is not installed */
+export async function findDependencies(request: DependencyRequest): Promise<DependencySet> {
+  const search = new DependencySearch(request);
+  return search.run();
+}
+
+class DependencySearch {
+  readonly #request: DependencyRequest;
+  /** Guest path -> the package there. */
+  readonly #placed = new Map<string, PlacedPackage>();
+  readonly #links = new Map<string, string>();
+  readonly #lockfiles = new Map<string, Lockfile | undefined>();
+  readonly #queue: Importer[] = [];
+  readonly #missing: string[] = [];
+
+  constructor(request: DependencyRequest) {
+    this.#request = request;
+  }
+
+  async run(): Promise<DependencySet> {
+    const { root, starts, guestRoot, signal } = this.#request;
+    for (const folder of new Set(starts)) {
+      const packageJson = readPackageJson(join(folder, "package.json"));
+      if (!packageJson) continue;
+      const guestPath = posix.join(guestRoot, relative(root, folder));
+      this.#queue.push({ hostFolder: folder, guestPath, packageJson });
+    }
+    // Breadth first: what the program itself asks for gets the high places.
+    for (let index = 0; index < this.#queue.length; index += 1) {
+      const importer = this.#queue[index];
+      if (importer) this.#importer(importer);
+      if (index % SLICE_PACKAGES === SLICE_PACKAGES - 1) {
+        await setImmediate();
+        signal?.throwIfAborted();
+      }
+    }
+    if (this.#missing.length > 0) throw missingError(root, this.#missing);
+    return {
+      packages: [...this.#placed.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
+      links: [...this.#links]
+        .map(([guestPath, target]) => ({ guestPath, target }))
+        .sort((a, b) => (a.guestPath < b.guestPath ? -1 : 1)),
+    };
+  }
+
+  #importer(importer: Importer): void {
+    const { dependencies, optionalDependencies, peerDependencies } = importer.packageJson;
+    const names = new Set([
+      ...Object.keys(dependencies),
+      ...Object.keys(optionalDependencies),
+      ...Object.keys(peerDependencies),
+    ]);
+    for (const name of [...names].sort()) {
+      const found = findPackage(importer.hostFolder, name);
+      if (found !== undefined) {
+        this.#take(importer, name, found, Object.hasOwn(optionalDependencies, name));
+      } else if (Object.hasOwn(dependencies, name) && !Object.hasOwn(optionalDependencies, name)) {
+        const by = relative(this.#request.root, importer.hostFolder) || "package.json";
+        this.#missing.push(`${name} (needed by ${by})`);
+      }
+    }
+  }
+
+  /** @param found where node finds the package: a folder or a link to one */
+  #take(importer: Importer, name: string, found: string, isOptional: boolean): void {
+    const { root, guestRoot, inOwnTree } = this.#request;
+    const real = realpathSync(found);
+    if (real === importer.hostFolder || real === root) return;
+    const foundInside = isInside(root, dirname(found));
+    const isLink = real !== found && lstatSync(found).isSymbolicLink();
+    let guestPath: string;
+    let isOwnTree = false;
+    if (
+      foundInside &&
+      isInside(root, real) &&
+      (isNodeModules(root, real) || inOwnTree(relative(root, real)))
+    ) {
+      guestPath = posix.join(guestRoot, relative(root, real));
+      isOwnTree = !isNodeModules(root, real);
+      if (isLink) this.#link(found, guestPath);
+    } else if (foundInside) {
+      guestPath = posix.join(guestRoot, relative(root, found));
+    } else {
+      const free = this.#freePlace(importer, name, real);
+      if (free === undefined) return;
+      guestPath = free;
+    }
+    if (this.#placed.has(guestPath)) return;
+    const packageJson = readPackageJson(join(real, "package.json"));
+    if (!packageJson) {
+      this.#missing.push(`${name} (${found} has no package.json)`);
+      return;
+    }
+    if (isOptional && !runsInGuest(packageJson)) return;
+    this.#placed.set(guestPath, {
+      ...this.#describe(name, found, packageJson),
+      path: guestPath,
+      hostFolder: real,
+      isOwnTree,
+    });
+    this.#queue.push({ hostFolder: real, guestPath, packageJson });
+  }
+
+  /** Keeps a link between two places of the project. */
+  #link(found: string, guestTarget: string): void {
+    const { root, guestRoot } = this.#request;
+    const guestPath = posix.join(guestRoot, relative(root, found));
+    this.#links.set(guestPath, posix.relative(posix.dirname(guestPath), guestTarget));
+  }
+
+  /**
+   * Where a package from outside goes, so that node finds it from the importer.
+   *
+   * @returns undefined when it is there already
+   */
+  #freePlace(importer: Importer, name: string, real: string): string | undefined {
+    const { root, guestRoot } = this.#request;
+    for (let folder = importer.guestPath; isInside(guestRoot, folder); folder = dirname(folder)) {
+      if (basename(folder) === "node_modules") continue;
+      const place = posix.join(folder, "node_modules", name);
+      const occupant = this.#placed.get(place);
+      if (occupant?.hostFolder === real) return undefined;
+      const host = join(root, relative(guestRoot, place));
+      const isTaken = occupant !== undefined || lstatSync(host, { throwIfNoEntry: false });
+      if (isTaken) return posix.join(importer.guestPath, "node_modules", name);
+    }
+    return posix.join(guestRoot, "node_modules", name);
+  }
+
+  #describe(name: string, found: string, packageJson: PackageJson): Omit<Dependency, "path"> {
+    const cut = found.indexOf("/node_modules/");
+    const folder = found.slice(0, cut);
+    if (!this.#lockfiles.has(folder)) this.#lockfiles.set(folder, readLockfile(folder));
+    const lockfile = this.#lockfiles.get(folder);
+    const locked = lockfile?.packages.get(found.slice(cut + 1));
+    const version = packageJson.version ?? locked?.version ?? "0.0.0";
+    if (locked?.version !== undefined && !locked.link && locked.version !== version) {
+      throw new ImageError(
+        "WL_IMAGE_PROJECT_INVALID",
+        `${found} is version ${version}, but ${lockfile?.file} asks for ${locked.version}`,
+        { file: found, next: `Run npm ci in ${folder}` },
+      );
+    }
+    const license = packageJson.license ?? locked?.license;
+    return {
+      name: packageJson.name ?? name,
+      version,
+      ...(locked?.integrity !== undefined && { integrity: locked.integrity }),
+      ...(license !== undefined && { license }),
+      ...(locked?.resolved !== undefined && !locked.link && { resolved: locked.resolved }),
+    };
+  }
+}
+
+/** node's lookup: node_modules of the folder, then of each folder above. */
+function findPackage(from: string, name: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (basename(folder) !== "node_modules") {
+      const candidate = join(folder, "node_modules", name);
+      if (existsFolder(candidate)) return candidate;
+    }
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function existsFolder(path: string): boolean {
+  const facts = lstatSync(path, { throwIfNoEntry: false });
+  if (facts?.isSymbolicLink()) {
+    try {
+      realpathSync(path);
+    } catch (cause) {
+      throw new ImageError(
+        "WL_IMAGE_PROJECT_INVALID",
+        `${path} is a link to ${readlinkSync(path)}, which cannot be reached`,
+        { file: path, next: "Run npm ci, or npm link again" },
+        cause,
+      );
+    }
+    return true;
+  }
+  return facts?.isDirectory() ?? false;
+}
+
+function isNodeModules(root: string, path: string): boolean {
+  return `/${relative(root, path)}/`.includes("/node_modules/");
+}
+
+/** npm's rule for `os`, `cpu` and `libc`: a list of what is meant, or of what is not ("!win32"). */
+function runsInGuest(packageJson: PackageJson): boolean {
+  const json = packageJson.document.value as Record<string, unknown>;
+  return (
+    accepts(json["os"], "linux") && accepts(json["cpu"], "x64") && accepts(json["libc"], "glibc")
+  );
+}
+
+function accepts(list: unknown, wanted: string): boolean {
+  const words = (Array.isArray(list) ? list : [list]).filter((word) => typeof word === "string");
+  if (words.includes(`!${wanted}`)) return false;
+  const positive = words.filter((word) => !word.startsWith("!"));
+  return positive.length === 0 || positive.includes(wanted) || positive.includes("any");
+}
+
+function missingError(root: string, missing: readonly string[]): ImageError {
+  const listed = missing.slice(0, MAX_LISTED).join(", ");
+  const more = missing.length > MAX_LISTED ? ` and ${missing.length - MAX_LISTED} more` : "";
+  return new ImageError(
+    "WL_IMAGE_PROJECT_INVALID",
+    `Dependencies are missing from node_modules: ${listed}${more}`,
+    { file: join(root, "package.json"), next: `Run npm ci in ${root}` },
+  );
+}

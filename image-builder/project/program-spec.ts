@@ -1,0 +1,38 @@
+/** The program's specification for the agent, with Windlass's defaults under the manifest's words. */
+import type { ProgramSpec } from "../../guest/api/program.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { NODE_PATH } from "./guest-paths.ts";
+import type { Project } from "./project.ts";
+
+const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">): ProgramSpec {
+  const isRoot = /^(0|root)(:|$)/.test(manifest.user);
+  const { health } = manifest;
+  return {
+    argv: [...project.argv],
+    env: {
+      PATH: DEFAULT_PATH,
+      // Only /tmp is sure to be writable for a user other than root.
+      HOME: isRoot ? "/root" : "/tmp",
+      NODE_ENV: "production",
+      ...manifest.env,
+    },
+    workdir: manifest.workdir,
+    user: manifest.user,
+    ports: manifest.ports.map((port) => ({ ...port })),
+    ...(health && {
+      health: {
+        ...health,
+        check:
+          health.check.kind === "exec" && health.check.argv[0] === "node"
+            ? { kind: "exec", argv: [NODE_PATH, ...health.check.argv.slice(1)] }
+            : health.check,
+      },
+    }),
+    restart: { ...manifest.restart },
+    onExit: manifest.onExit,
+    stopSignal: "SIGTERM",
+    isNode: project.argv[0] === NODE_PATH,
+  };
+}
