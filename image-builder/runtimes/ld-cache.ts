@@ -15,7 +15,7 @@ import { readFile } from "node:fs/promises";
 /** Library name to absolute path. */
 export type LdCache = ReadonlyMap<string, string>;
 
-export const LD_CACHE_PATH = "/etc/ld.so.cache";
+const LD_CACHE_PATH = "/etc/ld.so.cache";
 
 /** Where glibc looks after the cache: Debian's multiarch folders, then those of other systems. */
 export const DEFAULT_LIBRARY_DIRECTORIES: readonly string[] = [

@@ -62,7 +62,7 @@ export function* libraryPlaces(
  *
  * @returns undefined when a token has no value
  */
-export function expandTokens(path: string, origin: string | undefined): string | undefined {
+function expandTokens(path: string, origin: string | undefined): string | undefined {
   let isComplete = true;
   const values: Readonly<Record<string, string | undefined>> = {
     ORIGIN: origin,

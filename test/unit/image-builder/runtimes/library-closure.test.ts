@@ -127,10 +127,21 @@ test("DT_RPATH serves the libraries of libraries, DT_RUNPATH only the file's own
   assert.match((await byRunpath.refusal(["bin/app"])).message, 'library "libdeep.so"');
 });
 
-test("a DT_RUNPATH silences the DT_RPATH of its own file and of its loaders", async () => {
+test("a DT_RUNPATH silences the DT_RPATH of its own file, and of its loaders for it", async () => {
   await using system = await TestSystem.create({
     "bin/app": { type: 2, needed: ["liba.so"], rpath: "SYS/private" },
     "private/liba.so": { needed: ["libdeep.so"], rpath: "SYS/private", runpath: "SYS/none" },
+    "private/libdeep.so": {},
+    "lib/libdeep.so": {},
+  });
+  const found = await system.closure(["bin/app"]);
+  assert.ok(found.some(([host]) => host === "/lib/libdeep.so"));
+});
+
+test("a DT_RPATH beside a DT_RUNPATH is not inherited either", async () => {
+  await using system = await TestSystem.create({
+    "bin/app": { type: 2, needed: ["liba.so"], rpath: "SYS/private", runpath: "SYS/none" },
+    "lib/liba.so": { needed: ["libdeep.so"] },
     "private/libdeep.so": {},
     "lib/libdeep.so": {},
   });
