@@ -33,6 +33,8 @@ export interface AcceleratorProbe {
   readonly commandLine?: string | undefined;
   /** What the serial console must have shown when the machine ended; default: anything at all. */
   readonly marker?: string | undefined;
+  /** Where the machine's files live meanwhile; default: the system's temporary folder. */
+  readonly workFolder?: string | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,7 +59,7 @@ export async function probeAccelerator(probe: AcceleratorProbe): Promise<ProbeRe
   const result = (works: boolean, reason: string): ProbeResult => {
     return { works, reason, durationMs: Math.round(performance.now() - begin) };
   };
-  const folder = await mkdtemp(join(tmpdir(), "windlass-probe-"));
+  const folder = await mkdtemp(join(probe.workFolder ?? tmpdir(), "windlass-probe-"));
   try {
     const machine = probeMachine(probe, folder);
     const qemu = await startQemu(machine, {

@@ -2,6 +2,7 @@
  * Which process is meant, beyond its number: process ids are used again, start times and boots are
  * not. A record of an identity stays right after kill -9 of anything and after a reboot.
  */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -28,8 +29,19 @@ export function parseProcessStat(stat: string): { state: string; startTicks: num
   return { state, startTicks };
 }
 
+const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
+
 export async function readBootId(): Promise<string> {
-  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  return (await readFile(BOOT_ID_PATH, "utf8")).trim();
+}
+
+/**
+ * The identity of a child of ours, to be asked in the turn that started it: until the event loop goes
+ * round nobody reaps the child, so it has its number even if it has ended already.
+ */
+export function identifyChild(pid: number): ProcessIdentity {
+  const { startTicks } = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  return { pid, startTicks, bootId: readFileSync(BOOT_ID_PATH, "utf8").trim() };
 }
 
 /** The identity of a running process; undefined when it has ended (a zombie has ended). */

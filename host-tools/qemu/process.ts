@@ -12,7 +12,7 @@ import type { QemuBinary } from "./binary.ts";
 import { qemuArguments } from "./command-line.ts";
 import { explainQemuFailure, type QemuExit } from "./failure.ts";
 import type { Machine } from "./machine.ts";
-import { identifyProcess, type ProcessIdentity } from "./process-identity.ts";
+import { identifyChild, type ProcessIdentity } from "./process-identity.ts";
 
 /** How often the monitor is tried while QEMU sets itself up, which takes 35-45 ms. */
 const MONITOR_POLL_INTERVAL_MS = 5;
@@ -64,22 +64,9 @@ export async function startQemu(machine: Machine, start: QemuStart): Promise<Qem
   const log = await openLog(start.stderrLogPath);
   try {
     const { size: logStart } = await log.stat();
-    const child = spawn(start.binary.path, argv, {
-      detached: true,
-      cwd: "/",
-      stdio: ["ignore", "ignore", log.fd, ...(start.lockFd === undefined ? [] : [start.lockFd])],
-    });
-    const exited = new Promise<QemuExit>((resolve) => {
-      child.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
-    });
-    await spawned(child, start.binary.path);
+    const { child, identity, exited } = await launch(start, argv, log);
     try {
-      const qmp = await firstMonitorAnswer(machine, { exited, log, logStart, ...start });
-      const identity = await identifyProcess(child.pid ?? 0);
-      if (!identity) {
-        await qmp.close();
-        throw await failure(await exited, log, logStart);
-      }
+      const qmp = await firstMonitorAnswer(machine, { ...start, exited, log, logStart });
       child.unref();
       return { ...identity, qmp, exited, waitForExit: (wait) => keepAlive(child, exited, wait) };
     } catch (error) {
@@ -119,19 +106,30 @@ async function openLog(path: string): Promise<FileHandle> {
   }
 }
 
-function spawned(child: ChildProcess, path: string): Promise<void> {
+interface Launched {
+  readonly child: ChildProcess;
+  readonly identity: ProcessIdentity;
+  readonly exited: Promise<QemuExit>;
+}
+
+function launch(start: QemuStart, argv: readonly string[], log: FileHandle): Promise<Launched> {
+  const { binary, lockFd } = start;
   return new Promise((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.on("error", (cause) => {
-      reject(
-        new HostError(
-          "WL_QEMU_UNAVAILABLE",
-          `Cannot start "${path}": ${cause.message}`,
-          { next: "Install it: apt-get install qemu-system-x86" },
-          cause,
-        ),
-      );
+    const child = spawn(binary.path, argv, {
+      detached: true,
+      cwd: "/",
+      stdio: ["ignore", "ignore", log.fd, ...(lockFd === undefined ? [] : [lockFd])],
     });
+    const exited = new Promise<QemuExit>((ended) => {
+      child.once("exit", (exitCode, signal) => ended({ exitCode, signal }));
+    });
+    child.on("error", (cause) => {
+      const message = `Cannot start "${binary.path}": ${cause.message}`;
+      const next = "Install it: apt-get install qemu-system-x86";
+      reject(new HostError("WL_QEMU_UNAVAILABLE", message, { next }, cause));
+    });
+    if (child.pid === undefined) return;
+    resolve({ child, identity: identifyChild(child.pid), exited });
   });
 }
 
