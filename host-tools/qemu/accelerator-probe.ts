@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { HostError } from "../errors.ts";
 import { outcome } from "../qmp/deadline.ts";
+import { judgeAccelerator, readAcceleratorFacts } from "./accelerator-facts.ts";
 import type { QemuBinary } from "./binary.ts";
 import { describeExit } from "./failure.ts";
 import type { Accelerator, Machine } from "./machine.ts";
@@ -48,7 +49,8 @@ export interface ProbeResult {
 
 /**
  * Boots the kernel and waits for its end: the machine must reset or power off in time and must have
- * printed the marker. Leaves no process and no file behind.
+ * printed the marker. Leaves no process and no file behind. A KVM that the passive look rules out is
+ * not touched.
  *
  * @throws {HostError} when QEMU cannot be started at all for a reason other than the accelerator; or
  *   the signal's reason
@@ -59,6 +61,10 @@ export async function probeAccelerator(probe: AcceleratorProbe): Promise<ProbeRe
   const result = (works: boolean, reason: string): ProbeResult => {
     return { works, reason, durationMs: Math.round(performance.now() - begin) };
   };
+  if (probe.accelerator === "kvm") {
+    const verdict = judgeAccelerator(await readAcceleratorFacts());
+    if (verdict.usable === "no") return result(false, `was not tried: ${verdict.reason}`);
+  }
   const folder = await mkdtemp(join(probe.workFolder ?? tmpdir(), "windlass-probe-"));
   try {
     const machine = probeMachine(probe, folder);
