@@ -17,6 +17,7 @@ export interface EntryPoint {
   readonly nodeFlags: readonly string[];
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
 }
 
 /** Scripts that start a program for good, most usual first. */
@@ -136,7 +137,7 @@ function missing(script: StartScript): string {
 }
 
 function plain(entry: string): EntryPoint {
-  return { entry, nodeFlags: [], args: [], env: {} };
+  return { entry, nodeFlags: [], args: [], env: {}, warnings: [] };
 }
 
 function isFile(path: string): boolean {

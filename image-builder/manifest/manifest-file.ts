@@ -7,10 +7,14 @@ import { readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import schema from "../../windlass.schema.json" with { type: "json" };
 import { ImageError } from "../errors.ts";
-import { findEntryPoint } from "./entry-point.ts";
+import { findEntryPoint, locate } from "./entry-point.ts";
 import type { Manifest } from "./manifest.ts";
 import { imageNameOf, type PackageJson, readPackageJson } from "./package-json.ts";
-import { type PositionedDocument, parseJsonDocument } from "./positioned-document.ts";
+import {
+  documentError,
+  type PositionedDocument,
+  parseJsonDocument,
+} from "./positioned-document.ts";
 import { checkDocument, type JsonSchema } from "./schema-check.ts";
 import { type Settings, settingsOf } from "./settings.ts";
 import type { WindlassFile } from "./windlass-file.ts";
@@ -71,7 +75,13 @@ async function readSettings(root: string, name: string, options: LoadOptions): P
     return settingsOfCapstanfile(document, root);
   }
   checkDocument(schema as JsonSchema, document);
-  return settingsOf(document.value as WindlassFile, document, root);
+  const settings = settingsOf(document.value as WindlassFile, document, root);
+  if (settings.program?.kind !== "script") return settings;
+  const entry = locate(root, settings.program.entry);
+  if (entry !== undefined) return { ...settings, program: { ...settings.program, entry } };
+  const message = `"entry" in ${file} names a missing file: ${settings.program.entry}`;
+  const next = "Correct it, or build the project first";
+  throw documentError(document, ["entry"], message, next);
 }
 
 async function readDocument(
@@ -148,6 +158,6 @@ function complete(
     onExit: settings.onExit ?? "poweroff",
     platform: "linux",
     ...(kernel !== undefined && { kernel }),
-    warnings: [],
+    warnings: detected?.warnings ?? [],
   };
 }

@@ -20,6 +20,8 @@ export interface StartScript {
   readonly nodeFlags: readonly string[];
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What was left behind, and what to do instead. */
+  readonly warnings: readonly string[];
 }
 
 /** Node's flags that take their value as the next word. */
@@ -37,6 +39,13 @@ const FLAGS_WITH_VALUE = new Set([
   "--diagnostic-dir",
   "--redirect-warnings",
   "--trace-event-categories",
+  "--env-file",
+  "--env-file-if-exists",
+  "--watch-path",
+  "--disable-warning",
+  "--unhandled-rejections",
+  "--dns-result-order",
+  "--max-http-header-size",
 ]);
 
 /** Flags that name a TypeScript loader: not needed once the entry is bundled. */
@@ -91,10 +100,11 @@ function commandScript(
   const isNode = first === "node";
   const isRunner = TYPESCRIPT_RUNNERS.has(first) || WATCHERS.has(first);
   if (!isNode && !isRunner) {
-    if (first.includes("/")) return { file: first, isBin: false, nodeFlags: [], args: rest, env };
-    return { file: first, isBin: true, nodeFlags: [], args: rest, env };
+    const isBin = !first.includes("/");
+    return { file: first, isBin, nodeFlags: [], args: rest, env, warnings: [] };
   }
   const nodeFlags: string[] = [];
+  const warnings: string[] = [];
   let at = 0;
   for (; at < rest.length; at += 1) {
     const word = rest[at] ?? "";
@@ -110,13 +120,18 @@ function commandScript(
     const takesValue = FLAGS_WITH_VALUE.has(word);
     const value = takesValue ? rest[at + 1] : word.slice(word.indexOf("=") + 1);
     if (takesValue) at += 1;
+    if (word.startsWith("--env-file")) {
+      // Such files hold secrets and stay out of images.
+      warnings.push(`${value} is not read in the machine; use windlass run --env-file ${value}`);
+      continue;
+    }
     // A runner's own flags mean nothing to node.
     if (isRunner || /^--watch/.test(word) || (value !== undefined && LOADER.test(value))) continue;
     nodeFlags.push(word, ...(takesValue && value !== undefined ? [value] : []));
   }
   const file = rest[at];
   if (file === undefined) return { reason: `${JSON.stringify(line)} names no file` };
-  return { file, isBin: false, nodeFlags, args: rest.slice(at + 1), env };
+  return { file, isBin: false, nodeFlags, args: rest.slice(at + 1), env, warnings };
 }
 
 /** Takes leading assignments, and the tools that make them, off the front. */

@@ -7,7 +7,7 @@
  * an enclosing workspace) is copied in: at the place its link has, else as high in /app as its name is
  * free, which is where node looks from everywhere below.
  */
-import { lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, posix, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ImageError } from "../errors.ts";
@@ -79,9 +79,12 @@ class DependencySearch {
   readonly #lockfiles = new Map<string, Lockfile | undefined>();
   readonly #queue: Importer[] = [];
   readonly #missing: string[] = [];
+  /** The highest folder where the project's own packages are looked for. */
+  readonly #highest: string;
 
   constructor(request: DependencyRequest) {
     this.#request = request;
+    this.#highest = workspaceOf(request.root) ?? request.root;
   }
 
   async run(): Promise<DependencySet> {
@@ -118,7 +121,7 @@ class DependencySearch {
       ...Object.keys(peerDependencies),
     ]);
     for (const name of [...names].sort()) {
-      const found = findPackage(importer.hostFolder, name);
+      const found = findPackage(importer.hostFolder, name, this.#highest);
       if (found !== undefined) {
         this.#take(importer, name, found, Object.hasOwn(optionalDependencies, name));
       } else if (Object.hasOwn(dependencies, name) && !Object.hasOwn(optionalDependencies, name)) {
@@ -219,15 +222,30 @@ class DependencySearch {
   }
 }
 
-/** node's lookup: node_modules of the folder, then of each folder above. */
-function findPackage(from: string, name: string): string | undefined {
+/**
+ * node's lookup: node_modules of the folder, then of each folder above. From the project it ends at
+ * `highest`: what lies in node_modules further up is there by chance, and would not be elsewhere.
+ */
+function findPackage(from: string, name: string, highest: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     if (basename(folder) !== "node_modules") {
       const candidate = join(folder, "node_modules", name);
       if (existsFolder(candidate)) return candidate;
     }
-    if (folder === dirname(folder)) return undefined;
+    if (folder === highest || folder === dirname(folder)) return undefined;
   }
+}
+
+/** The workspace that encloses a folder: the nearest folder above that says it is one. */
+function workspaceOf(root: string): string | undefined {
+  for (let folder = dirname(root); folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, "pnpm-workspace.yaml"))) return folder;
+    const file = join(folder, "package.json");
+    if (!existsSync(file)) continue;
+    const json = readPackageJson(file)?.document.value as Record<string, unknown> | undefined;
+    if (json?.["workspaces"] !== undefined) return folder;
+  }
+  return undefined;
 }
 
 function existsFolder(path: string): boolean {
@@ -273,6 +291,17 @@ function missingError(root: string, missing: readonly string[]): ImageError {
   return new ImageError(
     "WL_IMAGE_PROJECT_INVALID",
     `Dependencies are missing from node_modules: ${listed}${more}`,
-    { file: join(root, "package.json"), next: `Run npm ci in ${root}` },
+    { file: join(root, "package.json"), next: installStep(root) },
   );
+}
+
+/** How the project's own package manager would install them. */
+function installStep(root: string): string {
+  const has = (name: string): boolean => existsSync(join(root, name));
+  if (has(".pnp.cjs")) {
+    return 'Set "nodeLinker: node-modules" in .yarnrc.yml and run yarn install';
+  }
+  if (has("pnpm-lock.yaml")) return `Run pnpm install in ${root}`;
+  if (has("yarn.lock")) return `Run yarn install in ${root}`;
+  return `Run ${has("package-lock.json") || has("npm-shrinkwrap.json") ? "npm ci" : "npm install"} in ${root}`;
 }

@@ -39,8 +39,8 @@ export async function walkProject(
     hostFolder: root,
     guestFolder: APP_PATH,
     decide(path, isDirectory) {
-      if (isDirectory && posix.basename(path) === "node_modules") {
-        // Beside a package.json the dependencies decide; elsewhere it is a folder like any other.
+      // Beside a package.json the dependencies decide; elsewhere it is a folder like any other.
+      if (posix.basename(path) === "node_modules") {
         return isPackage(join(root, posix.dirname(path))) ? "skip" : "take";
       }
       return rules.leavesOut(path, isDirectory) ? "skip" : "take";
