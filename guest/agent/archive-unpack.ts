@@ -50,8 +50,15 @@ export async function unpackArchive(
   const feeding = pipeline(body, tar as unknown as NodeJS.WritableStream, { signal });
   // The loop below fails with the same error; this only keeps it from being called unhandled.
   feeding.catch(() => {});
-  for await (const entry of tar) await unpacking.add(entry);
-  await feeding;
+  try {
+    for await (const entry of tar) await unpacking.add(entry);
+    await feeding;
+  } catch (error) {
+    // What the system refuses has a code; tar-stream's own complaints have none.
+    if (error instanceof AgentError || (error as NodeJS.ErrnoException).code) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AgentError("WL_AGENT_BAD_REQUEST", `The body is not a whole tar: ${why}`, error);
+  }
   await unpacking.finish();
   return { entries: unpacking.entries, sizeBytes: unpacking.sizeBytes };
 }

@@ -53,6 +53,11 @@ export interface ProgramControl {
   status(): ProgramStatus;
   /** Resolves when the new run has been started; the stop ladder is the supervisor's. */
   restart(options: { signal: AbortSignal }): Promise<void>;
+  /**
+   * Ends the program, which is not started again: its stop signal, SIGKILL after the time. Resolves when
+   * it has ended; at once when it does not run.
+   */
+  stop(options: { timeoutMs: number }): Promise<void>;
   /** @returns false when the program is not running */
   signal(signal: NodeJS.Signals): boolean;
   /**

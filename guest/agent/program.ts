@@ -10,6 +10,10 @@ export function programOperations({ program }: Agent): Operations<"program"> {
       await program.restart({ signal: call.signal });
       return program.status();
     },
+    programStop: async ({ body }) => {
+      await program.stop({ timeoutMs: body.timeoutMs });
+      return program.status();
+    },
     programSignal: ({ body }) => {
       if (!program.signal(signalName(body.signal))) {
         const { state } = program.status();

@@ -1,6 +1,9 @@
 /** An agent over a made-up machine in a temporary folder. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
@@ -13,6 +16,21 @@ export const ADMIN = "admin-token";
 export const MONITOR = "monitor-token";
 export const asAdmin = { authorization: `Bearer ${ADMIN}` };
 export const asMonitor = { authorization: `Bearer ${MONITOR}` };
+
+/** Sends a path as it is written; `inject` would resolve `..` as a browser does. */
+export async function rawStatus(
+  app: FastifyInstance,
+  method: string,
+  path: string,
+): Promise<number> {
+  if (!app.server.listening) await app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const sent = request({ host: "127.0.0.1", port, method, path, headers: asAdmin, agent: false });
+  sent.end();
+  const [reply] = (await once(sent, "response")) as [IncomingMessage];
+  reply.resume();
+  return reply.statusCode ?? 0;
+}
 
 /** What was asked of the machine and the program. */
 export interface Happened {
