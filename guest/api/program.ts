@@ -71,6 +71,11 @@ export const ProgramSpec = Type.Object(
       description: "What the machine does when the program has ended for good",
     }),
     stopSignal: Type.String({ pattern: "^SIG[A-Z0-9]+$" }),
+    openStdin: Type.Optional(
+      Type.Boolean({
+        description: "Standard input is a pipe, not /dev/null; see /v1/program/stdin",
+      }),
+    ),
     isNode: Type.Boolean({
       description: "Whether V8's heap limit is to be set from the guest size",
     }),
@@ -118,6 +123,19 @@ export type ProgramStatus = Static<typeof ProgramStatus>;
 export const programSchemas = {
   programStatus: { reply: ProgramStatus },
   programRestart: { reply: ProgramStatus },
+  programStop: {
+    body: Type.Object(
+      {
+        timeoutMs: Type.Integer({
+          minimum: 0,
+          maximum: 3_600_000,
+          description: "For the program to end by itself; then it is killed",
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    reply: ProgramStatus,
+  },
   programSignal: {
     body: Type.Object(
       { signal: Type.String({ pattern: "^SIG[A-Z0-9]+$", description: "SIGTERM, SIGHUP, ..." }) },

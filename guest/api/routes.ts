@@ -219,6 +219,14 @@ export const routes = {
     path: "/v1/program/restart",
     summary: "Stop the program and start it again",
   },
+  programStop: {
+    ...v1Admin,
+    method: "POST",
+    tag: "program",
+    path: "/v1/program/stop",
+    takes: ["body"],
+    summary: "End the program for good: its stop signal, then SIGKILL",
+  },
   programSignal: {
     ...v1Admin,
     method: "POST",

@@ -63,6 +63,9 @@ export async function testAgent(overrides: Partial<GuestSystem> = {}): Promise<T
     restart: async () => {
       happened.restarts += 1;
     },
+    stop: async () => {
+      status = { ...status, state: "exited", signal: "SIGTERM" };
+    },
     signal(signal) {
       if (status.state !== "running") return false;
       happened.signals.push(signal);

@@ -1,0 +1,41 @@
+/** States of an instance, and which action is legal in which: one table. Pure. */
+import { HostError } from "../errors.ts";
+
+/**
+ * - created: never started
+ * - running: its QEMU runs
+ * - exited: its QEMU has ended
+ */
+export type InstanceState = "created" | "running" | "exited";
+
+export type InstanceAction = "start" | "stop" | "kill" | "remove" | "talk";
+
+const LEGAL = {
+  start: ["created", "exited"],
+  stop: ["running"],
+  kill: ["running"],
+  remove: ["created", "exited"],
+  /** Anything that needs the guest's agent: exec, cp, api, stats, top. */
+  talk: ["running"],
+} as const satisfies Record<InstanceAction, readonly InstanceState[]>;
+
+const ADVICE: Record<InstanceAction, string> = {
+  start: '"windlass restart" stops it first',
+  stop: '"windlass ps -a" shows the state of every instance',
+  kill: '"windlass ps -a" shows the state of every instance',
+  remove: 'Stop it first, or use "windlass rm -f"',
+  talk: 'Start it with "windlass start"',
+};
+
+export function isLegal(action: InstanceAction, state: InstanceState): boolean {
+  return (LEGAL[action] as readonly InstanceState[]).includes(state);
+}
+
+/** @throws {HostError} WL_INSTANCE_STATE */
+export function checkLegal(action: InstanceAction, state: InstanceState, name: string): void {
+  if (isLegal(action, state)) return;
+  const verb = action === "talk" ? "reach" : action;
+  throw new HostError("WL_INSTANCE_STATE", `Cannot ${verb} instance "${name}": it is ${state}`, {
+    next: ADVICE[action],
+  });
+}
