@@ -32,7 +32,8 @@ export function parseYamlDocument(file: string, text: string): PositionedDocumen
   }
   let value: unknown;
   try {
-    value = document.toJS({ maxAliasCount: MAX_ALIAS_COUNT });
+    // A file of nothing but comments says nothing.
+    value = document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }) ?? {};
   } catch (cause) {
     throw new ImageError(
       "WL_IMAGE_MANIFEST_INVALID",

@@ -133,27 +133,22 @@ class DependencySearch {
 
   /** @param found where node finds the package: a folder or a link to one */
   #take(importer: Importer, name: string, found: string, isOptional: boolean): void {
-    const { root, guestRoot, inOwnTree } = this.#request;
+    const { root } = this.#request;
     const real = realpathSync(found);
     if (real === importer.hostFolder || real === root) return;
-    const foundInside = isInside(root, dirname(found));
-    const isLink = real !== found && lstatSync(found).isSymbolicLink();
-    let guestPath: string;
+    // What a package that was moved asks for is looked for from its new place.
+    const isMoved = importer.guestPath !== this.#guestPathOf(importer.hostFolder);
+    let guestPath: string | undefined;
     let isOwnTree = false;
-    if (
-      foundInside &&
-      isInside(root, real) &&
-      (isNodeModules(root, real) || inOwnTree(relative(root, real)))
-    ) {
-      guestPath = posix.join(guestRoot, relative(root, real));
+    if (isMoved || !isInside(root, dirname(found))) {
+      guestPath = this.#freePlace(importer, name, real);
+      if (guestPath === undefined) return;
+    } else if (this.#keepsPlace(real)) {
+      guestPath = this.#guestPathOf(real);
       isOwnTree = !isNodeModules(root, real);
-      if (isLink) this.#link(found, guestPath);
-    } else if (foundInside) {
-      guestPath = posix.join(guestRoot, relative(root, found));
+      if (lstatSync(found).isSymbolicLink()) this.#link(found, guestPath);
     } else {
-      const free = this.#freePlace(importer, name, real);
-      if (free === undefined) return;
-      guestPath = free;
+      guestPath = this.#guestPathOf(found);
     }
     if (this.#placed.has(guestPath)) return;
     const packageJson = readPackageJson(join(real, "package.json"));
@@ -171,15 +166,27 @@ class DependencySearch {
     this.#queue.push({ hostFolder: real, guestPath, packageJson });
   }
 
+  /** Where the image has what the project has at `path`. */
+  #guestPathOf(path: string): string {
+    const { root, guestRoot } = this.#request;
+    return posix.join(guestRoot, relative(root, path));
+  }
+
+  /** Whether a package's folder is in the project, and is not left out of its tree. */
+  #keepsPlace(real: string): boolean {
+    const { root, inOwnTree } = this.#request;
+    if (!isInside(root, real)) return false;
+    return isNodeModules(root, real) || inOwnTree(relative(root, real));
+  }
+
   /** Keeps a link between two places of the project. */
   #link(found: string, guestTarget: string): void {
-    const { root, guestRoot } = this.#request;
-    const guestPath = posix.join(guestRoot, relative(root, found));
+    const guestPath = this.#guestPathOf(found);
     this.#links.set(guestPath, posix.relative(posix.dirname(guestPath), guestTarget));
   }
 
   /**
-   * Where a package from outside goes, so that node finds it from the importer.
+   * Where a package from elsewhere goes, so that node finds it from the importer.
    *
    * @returns undefined when it is there already
    */
@@ -191,6 +198,7 @@ class DependencySearch {
       const occupant = this.#placed.get(place);
       if (occupant?.hostFolder === real) return undefined;
       const host = join(root, relative(guestRoot, place));
+      if (host === real) return place;
       const isTaken = occupant !== undefined || lstatSync(host, { throwIfNoEntry: false });
       if (isTaken) return posix.join(importer.guestPath, "node_modules", name);
     }
