@@ -106,8 +106,9 @@ export async function createAgent(options: AgentOptions): Promise<FastifyInstanc
     const error = known ? new AgentError("WL_AGENT_NOT_FOUND", "Not found") : unauthorized();
     sendError(error, request, reply);
   });
-  for (const [id, route] of Object.entries(routes)) {
-    addRoute(agent, id as OperationId, route, authorization);
+  const load = operationLoader(agent);
+  for (const [id, route] of Object.entries(routes) as [OperationId, Route][]) {
+    addRoute(agent, route, { authorization, id, load: () => load(id, route.tag as Tag) });
   }
   app.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgrade(agent, authorization, request, socket, head);
@@ -117,19 +118,33 @@ export async function createAgent(options: AgentOptions): Promise<FastifyInstanc
   return app;
 }
 
-function addRoute(agent: Agent, id: OperationId, route: Route, authorization: Authorization): void {
+/** Finds operations; all of a noun's are made together, once, and may share what they know. */
+function operationLoader(agent: Agent): (id: OperationId, tag: Tag) => Promise<AnyOperation> {
+  const loaded = new Map<Tag, Promise<Record<string, AnyOperation>>>();
+  return async (id, tag) => {
+    let operations = loaded.get(tag);
+    if (operations === undefined) {
+      operations = nouns[tag](agent) as Promise<unknown> as Promise<Record<string, AnyOperation>>;
+      loaded.set(tag, operations);
+    }
+    return (await operations)[id] as AnyOperation;
+  };
+}
+
+interface RouteContext {
+  readonly authorization: Authorization;
+  readonly id: OperationId;
+  readonly load: () => Promise<AnyOperation>;
+}
+
+function addRoute(agent: Agent, route: Route, { authorization, id, load }: RouteContext): void {
   const wildcard = /\{(\w+)\*\}$/.exec(route.path)?.[1];
   let operation: AnyOperation | undefined;
 
-  const load = async (): Promise<AnyOperation> => {
-    const operations = await nouns[route.tag as Tag](agent);
-    operation = (operations as Record<string, AnyOperation>)[id] as AnyOperation;
-    return operation;
-  };
   const slowly = async (request: FastifyRequest, reply: FastifyReply, role: Role) => {
-    const ready = operation ?? (await load());
+    operation ??= await load();
     const args = route.takes.length === 0 ? {} : await check(id, route, wildcard, request);
-    const result = await ready(args, new Call(request, reply, role, agent.closing));
+    const result = await operation(args, new Call(request, reply, role, agent.closing));
     return send(route, reply, result);
   };
 
