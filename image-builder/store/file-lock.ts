@@ -113,8 +113,10 @@ async function isStillAt(path: string, { dev, ino }: Stats): Promise<boolean> {
 /** @returns whether the lock was taken; false only when it was not waited for */
 async function flock(fd: number, options: FileLockOptions): Promise<boolean> {
   const { shared = false, wait = true, signal } = options;
-  const argv = [shared ? "-s" : "-x", ...(wait ? [] : ["-n"]), "3"];
-  const child = spawn("flock", argv, { stdio: ["ignore", "ignore", "pipe", fd] });
+  const lock = ["flock", shared ? "-s" : "-x", ...(wait ? [] : ["-n"]), "3"];
+  // Should we be killed, the one that waits for us must end too: setpriv(1), prctl(2) PR_SET_PDEATHSIG.
+  const [program = "", ...argv] = wait ? ["setpriv", "--pdeathsig", "SIGKILL", ...lock] : lock;
+  const child = spawn(program, argv, { stdio: ["ignore", "ignore", "pipe", fd] });
   let complaint = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     complaint = (complaint + text).slice(0, 1000);
@@ -137,7 +139,7 @@ async function flock(fd: number, options: FileLockOptions): Promise<boolean> {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
     const next = "Install it: apt-get install util-linux";
-    throw new ImageError("WL_IMAGE_IO", 'Cannot find "flock" in PATH', { next }, cause);
+    throw new ImageError("WL_IMAGE_IO", `Cannot find "${program}" in PATH`, { next }, cause);
   } finally {
     signal?.removeEventListener("abort", kill);
   }

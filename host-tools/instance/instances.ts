@@ -1,0 +1,418 @@
+/**
+ * The instances of this host: everything that can be done with them. Holds no state; two of these, in
+ * two processes, work beside each other.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
+import type { ProgramSpec } from "../../guest/api/program.ts";
+import { lockFile } from "../../image-builder/store/file-lock.ts";
+import { type Folders, windlassFolders } from "../../image-builder/store/folders.ts";
+import { ImageStore } from "../../image-builder/store/image-store.ts";
+import { HostError } from "../errors.ts";
+import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
+import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
+import type { AcceleratorRequest } from "../qemu/accelerator.ts";
+import { stopQemu } from "../qemu/stop-ladder.ts";
+import { type InstanceEvent, type InstanceEventName, recordEvent } from "./event-log.ts";
+import { signalNumber } from "./exit-code.ts";
+import type { InstanceFiles } from "./instance-files.ts";
+import {
+  type AddressMode,
+  type End,
+  type InstanceRecord,
+  macAddressOf,
+} from "./instance-record.ts";
+import { checkLegal, type InstanceAction, type InstanceState } from "./instance-state.ts";
+import { InstanceStore } from "./instance-store.ts";
+import { finalExit, followJournal } from "./journal-file.ts";
+import { observe } from "./observation.ts";
+import { type Readiness, waitReady } from "./readiness.ts";
+import { startInstance } from "./start.ts";
+import { type StopStep, stopMachine } from "./stop.ts";
+
+/** An instance as it is now. */
+export interface Instance {
+  readonly record: InstanceRecord;
+  readonly state: InstanceState;
+}
+
+export interface CreateOptions {
+  /** Name or id of the image. */
+  readonly image: string;
+  /** Default: one is made up. */
+  readonly name?: string | undefined;
+  /** Default: the image's. */
+  readonly memoryMib?: number | undefined;
+  /** Default: the image's. */
+  readonly vcpuCount?: number | undefined;
+  /** Default "auto". */
+  readonly accelerator?: AcceleratorRequest | undefined;
+  /** A kernel file in place of the image's. */
+  readonly kernelPath?: string | undefined;
+  readonly publish?: readonly PublishRequest[] | undefined;
+  /** Default "static". */
+  readonly address?: AddressMode | undefined;
+  /** Removed when it has ended. */
+  readonly autoRemove?: boolean | undefined;
+  /** Over the image's environment. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Appended to the image's command, as Docker does with an ENTRYPOINT. */
+  readonly args?: readonly string[] | undefined;
+  readonly program?: Partial<
+    Pick<ProgramSpec, "restart" | "onExit" | "user" | "workdir" | "openStdin">
+  >;
+}
+
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Instances {
+  readonly store: InstanceStore;
+  readonly images: ImageStore;
+  readonly #eventLog: string;
+
+  constructor(folders: Folders = windlassFolders()) {
+    this.store = new InstanceStore(folders);
+    this.images = new ImageStore(folders.data);
+    this.#eventLog = join(folders.data, "events.jsonl");
+  }
+
+  get eventLogPath(): string {
+    return this.#eventLog;
+  }
+
+  files(instance: Pick<InstanceRecord, "id">): InstanceFiles {
+    return this.store.files(instance.id);
+  }
+
+  /** All instances as they are now; those that ended and were to be removed are removed. */
+  async list(): Promise<Instance[]> {
+    const instances: Instance[] = [];
+    for (const record of await this.store.list()) {
+      const instance = await this.#observe(record);
+      if (instance) instances.push(instance);
+    }
+    return instances;
+  }
+
+  /** @throws {HostError} WL_INSTANCE_UNKNOWN */
+  async get(reference: string): Promise<Instance> {
+    const instance = await this.#observe(await this.store.get(reference));
+    if (instance) return instance;
+    throw new HostError("WL_INSTANCE_UNKNOWN", `Instance "${reference}" has ended and is removed`, {
+      next: '"windlass ps -a" lists all instances',
+    });
+  }
+
+  /**
+   * Makes an instance of an image; it is not started.
+   *
+   * @throws {ImageError} WL_IMAGE_STORE; {HostError} WL_USAGE, WL_INSTANCE_EXISTS, WL_HOST_IO
+   */
+  async create(options: CreateOptions): Promise<Instance> {
+    // While the shared lock is held, nobody prunes the image that is about to be pinned.
+    await using _images = await this.images.lock({ shared: true });
+    const image = await this.images.get(options.image);
+    const { config } = image;
+    const program: ProgramSpec = {
+      ...config.program,
+      ...options.program,
+      argv: [...config.program.argv, ...(options.args ?? [])],
+      env: { ...config.program.env, ...options.environment },
+    };
+    const record = await this.store.create(options.name, ({ id, name }) => ({
+      schemaVersion: 1,
+      id,
+      name,
+      imageId: image.id,
+      imageName: image.names[0] ?? image.id.slice(0, 12),
+      createdAt: new Date().toISOString(),
+      macAddress: macAddressOf(id),
+      tokens: { admin: newToken(), monitor: newToken() },
+      options: {
+        memoryMib: options.memoryMib ?? config.memoryMib,
+        vcpuCount: options.vcpuCount ?? config.vcpuCount,
+        accelerator: options.accelerator ?? "auto",
+        ...(options.kernelPath === undefined ? {} : { kernelPath: options.kernelPath }),
+        publish: options.publish ?? [],
+        address: options.address ?? "static",
+        autoRemove: options.autoRemove ?? false,
+        program,
+      },
+    }));
+    await this.images.pin(record.id, image.id);
+    await this.#event("create", record);
+    return { record, state: "created" };
+  }
+
+  /**
+   * Starts an instance; QEMU runs when it returns, the guest boots.
+   *
+   * @throws what `startInstance` throws; the instance stays as it was then
+   */
+  async start(reference: string, { signal }: Waiting = {}): Promise<Instance> {
+    return await this.#change(reference, "start", { signal }, async ({ record }) => {
+      const context = { store: this.store, images: this.images, signal };
+      const started = await startInstance(record, context);
+      await this.#event("start", started);
+      return { record: started, state: "running" };
+    });
+  }
+
+  /** Waits until a started instance is ready; see `waitReady`. */
+  async ready(instance: Instance, wait: Waiting & { timeoutMs?: number } = {}): Promise<Readiness> {
+    await using end = this.#machineEnd(instance.record);
+    const { record } = instance;
+    return await waitReady(record, this.files(record), { ...wait, machineEnded: end.promise });
+  }
+
+  /**
+   * Ends a running instance: program, machine, QEMU.
+   *
+   * @returns the steps that were taken
+   * @throws {HostError} WL_INSTANCE_STATE when it does not run
+   */
+  async stop(
+    reference: string,
+    options: Waiting & { timeoutMs?: number; onStep?: (step: StopStep) => void } = {},
+  ): Promise<{ instance: Instance; steps: readonly StopStep[] }> {
+    let steps: StopStep[] = [];
+    const instance = await this.#change(reference, "stop", options, async (running) => {
+      const { record } = running;
+      await using client = this.#client(record);
+      await using end = this.#machineEnd(record);
+      steps = await stopMachine({
+        ...options,
+        client,
+        process: this.#processOf(running),
+        qmpSocketPath: this.files(record).qmpSocket,
+        machineEnded: end.promise,
+      });
+      await this.#event("stop", record);
+      return await this.#settle(record);
+    });
+    return { instance, steps };
+  }
+
+  /**
+   * Sends the program a signal through the agent. SIGKILL ends the whole machine at once, as it ends a
+   * whole process.
+   */
+  async kill(reference: string, signal: NodeJS.Signals, wait: Waiting = {}): Promise<Instance> {
+    return await this.#change(reference, "kill", wait, async (running) => {
+      const { record } = running;
+      if (signal !== "SIGKILL") {
+        await using client = this.#client(record);
+        await client.call("programSignal", { body: { signal } }, wait);
+        await this.#event("kill", record);
+        return running;
+      }
+      const limits = { quitTimeoutMs: 0, terminateTimeoutMs: 0, signal: wait.signal };
+      await stopQemu({ process: this.#processOf(running) }, limits);
+      await this.#event("kill", record);
+      return await this.#settle(record);
+    });
+  }
+
+  /** @throws {HostError} WL_INSTANCE_STATE when it runs and `force` is not set */
+  async remove(
+    reference: string,
+    { force = false, signal }: Waiting & { force?: boolean } = {},
+  ): Promise<void> {
+    const { state } = await this.get(reference);
+    if (force && state === "running") {
+      const killed = await this.kill(reference, "SIGKILL", { signal });
+      if (killed.record.options.autoRemove) return;
+    }
+    await this.#change(reference, "remove", { signal }, async (instance) => {
+      await this.#destroy(instance.record);
+      return instance;
+    });
+  }
+
+  /**
+   * The agent of a running instance. The caller closes the client.
+   *
+   * @throws {HostError} WL_INSTANCE_STATE when it does not run
+   */
+  async client(reference: string): Promise<{ instance: Instance; client: GuestClient }> {
+    const instance = await this.get(reference);
+    checkLegal("talk", instance.state, instance.record.name);
+    return { instance, client: this.#client(instance.record) };
+  }
+
+  /**
+   * An instance's journal from its first record, also after it ended. With `follow`, on until the
+   * machine ends.
+   *
+   * @param options.launchOnly only of the last start
+   */
+  async *journal(
+    instance: Instance,
+    options: Waiting & { follow?: boolean; launchOnly?: boolean } = {},
+  ): AsyncGenerator<JournalRecord> {
+    const { record } = instance;
+    if (!record.launch) return;
+    await using end = this.#machineEnd(record);
+    yield* followJournal(this.files(record).journal, {
+      fromByte: options.launchOnly ? record.launch.journalOffset : 0,
+      ended: options.follow ? end.promise : Promise.resolve(),
+      signal: options.signal,
+    });
+  }
+
+  /** Waits until an instance has ended and says how. */
+  async wait(reference: string, { signal }: Waiting = {}): Promise<End> {
+    const { record } = await this.get(reference);
+    await using end = this.#machineEnd(record);
+    await withSignal(end.promise, signal);
+    const { record: settled } = await this.#settle(record);
+    return settled.end ?? (await this.#end(record));
+  }
+
+  /** Runs an action under the instance's lock, on its state as it is under the lock. */
+  async #change(
+    reference: string,
+    action: InstanceAction,
+    { signal }: Waiting,
+    change: (instance: Instance) => Promise<Instance>,
+  ): Promise<Instance> {
+    const { record: found } = await this.get(reference);
+    await using _lock = await lockFile(this.files(found).changeLock, { signal });
+    const record = await this.store.reread(found.id);
+    const instance = record && (await this.#look(record));
+    if (!instance) {
+      throw new HostError("WL_INSTANCE_UNKNOWN", `Instance "${reference}" was removed meanwhile`);
+    }
+    checkLegal(action, instance.state, instance.record.name);
+    return await change(instance);
+  }
+
+  /** What the instance is, with its end recorded if it has ended since somebody looked. */
+  async #observe(record: InstanceRecord): Promise<Instance | undefined> {
+    const instance = await this.#look(record);
+    if (instance.state !== "exited" || record.end) {
+      if (instance.state === "exited" && record.options.autoRemove) {
+        await this.#destroy(record);
+        return undefined;
+      }
+      return instance;
+    }
+    const settled = await this.#settle(record);
+    return record.options.autoRemove ? undefined : settled;
+  }
+
+  async #look(record: InstanceRecord): Promise<Instance> {
+    const { state, process } = await observe(record, this.files(record));
+    if (state !== "running" || !process || record.launch?.process.pid === process.pid) {
+      return { record, state };
+    }
+    // A QEMU that runs although its start was never recorded: it can only be ended.
+    return { record: { ...record, launch: strayLaunch(process) }, state };
+  }
+
+  /** Records how an instance ended; removes it when it was to be. */
+  async #settle(record: InstanceRecord): Promise<Instance> {
+    const current = (await this.store.reread(record.id)) ?? record;
+    if (current.end) return { record: current, state: "exited" };
+    const end = await this.#end(record);
+    const settled: InstanceRecord = { ...current, launch: current.launch ?? record.launch, end };
+    await this.#event("die", settled, end.exitCode);
+    if (record.options.autoRemove) await this.#destroy(settled);
+    else await this.store.write(settled).catch(ignoreRemoved);
+    return { record: settled, state: "exited" };
+  }
+
+  async #end(record: InstanceRecord): Promise<End> {
+    const offset = record.launch?.journalOffset ?? 0;
+    const exit = await finalExit(this.files(record).journal, offset);
+    return endOf(exit);
+  }
+
+  async #destroy(record: InstanceRecord): Promise<void> {
+    await this.store.remove(record.id);
+    await this.images.unpin(record.id);
+    await this.#event("destroy", record);
+  }
+
+  #client(record: InstanceRecord): GuestClient {
+    const port = record.launch?.agentPort ?? 0;
+    return createGuestClient({ host: DEFAULT_HOST_ADDRESS, port, token: record.tokens.admin });
+  }
+
+  #processOf({ record }: Instance): NonNullable<InstanceRecord["launch"]>["process"] {
+    if (!record.launch) throw new TypeError("an instance that never started has no process");
+    return record.launch.process;
+  }
+
+  /** Fulfilled when QEMU gives up the lock that it holds as long as it lives; no polling. */
+  #machineEnd(record: InstanceRecord): AsyncDisposable & { readonly promise: Promise<void> } {
+    const stop = new AbortController();
+    const promise = lockFile(this.files(record).aliveLock, { shared: true, signal: stop.signal })
+      .then((lock) => lock.close())
+      // Aborted because nobody waits any more, or the instance was removed: both are an end.
+      .catch(() => undefined);
+    return {
+      promise,
+      async [Symbol.asyncDispose]() {
+        stop.abort();
+        await promise;
+      },
+    };
+  }
+
+  async #event(event: InstanceEventName, record: InstanceRecord, exitCode?: number): Promise<void> {
+    const { id, name, imageName: image } = record;
+    const entry: InstanceEvent = { timeMs: Date.now(), event, id, name, image };
+    await recordEvent(this.#eventLog, exitCode === undefined ? entry : { ...entry, exitCode });
+  }
+}
+
+/** How the program ended, or what it means that the machine ended without saying it. */
+function endOf(exit: ExitRecord | undefined): End {
+  const finishedAt = new Date(exit?.timeMs ?? Date.now()).toISOString();
+  if (!exit) {
+    const reason = "The machine ended without a report: it was killed, or it crashed";
+    return { finishedAt, exitCode: 137, signal: "SIGKILL", reason };
+  }
+  const exitCode = exit.exitCode ?? 128 + signalNumber(exit.signal ?? "SIGKILL");
+  return { finishedAt, exitCode, signal: exit.signal, reason: exit.reason };
+}
+
+function strayLaunch(process: NonNullable<InstanceRecord["launch"]>["process"]) {
+  return {
+    startedAt: new Date().toISOString(),
+    accelerator: "tcg" as const,
+    acceleratorReason: "unknown: the start was interrupted",
+    process,
+    agentPort: 0,
+    forwards: [],
+    journalOffset: 0,
+  };
+}
+
+function newToken(): string {
+  return randomBytes(32).toString("base64url");
+}
+
+function ignoreRemoved(error: unknown): void {
+  const isGone = error instanceof HostError && String(error.cause).includes("ENOENT");
+  if (!isGone) throw error;
+}
+
+async function withSignal(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return await promise;
+  signal.throwIfAborted();
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+  });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
