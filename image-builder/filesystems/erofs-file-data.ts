@@ -14,9 +14,9 @@ import type { PackedSegment } from "./segment-packer.ts";
  * Input bytes of one unit of work. A multiple of the block size; part of the format of the result:
  * another value gives another image.
  */
-export const SEGMENT_BYTES = 4 * 1024 * 1024;
+const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** Files up to this size are never compressed: the index would eat the gain. */
-export const MIN_COMPRESSED_BYTES = BLOCK_BYTES + 64;
+const MIN_COMPRESSED_BYTES = BLOCK_BYTES + 64;
 
 /** Input bytes and segments under way per image; bounds memory and keeps every thread busy. */
 const MAX_BYTES_UNDER_WAY = 8 * SEGMENT_BYTES;

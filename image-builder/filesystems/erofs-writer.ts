@@ -21,7 +21,7 @@ export interface ErofsOptions {
    * disk; a guest that reads one page reads and unpacks the whole extent. Default 64 KiB.
    */
   readonly clusterSizeBytes?: number;
-  /** How many candidates the matcher looks at, 1 or more. Default 16. */
+  /** How many candidates the matcher looks at, 1 or more. Default 32. */
   readonly searchDepth?: number;
   /** At most 16 bytes of UTF-8. Default none. */
   readonly label?: string;
@@ -85,7 +85,7 @@ export async function writeErofs(
 function openPool(
   nodes: readonly ErofsNode[],
   clusterBytes: number,
-  { compression, workerCount, searchDepth = 16 }: ErofsOptions,
+  { compression, workerCount, searchDepth = 32 }: ErofsOptions,
 ): PackerPool | undefined {
   if (compression === "none") return undefined;
   const inputBytes = nodes

@@ -3,8 +3,9 @@
  *
  * How a worker gets its code: from the source text of two self-contained factories, started with
  * `eval`. A worker file would have to be found beside this module as .ts under tsx, as .js in `dist/`
- * and inside a bundle's chunk; text works in all three, minified or not. The price is that the
- * factories may use nothing from outside their bodies; a test runs the pool from a minified bundle.
+ * and inside a bundle's chunk; text works in all three, minified or not (but not minified with
+ * esbuild's `keepNames`, which renames its helper). The price is that the factories may use nothing
+ * from outside their bodies; a test runs the pool from a minified bundle.
  */
 import { Worker } from "node:worker_threads";
 import { createLz4Compressor } from "./lz4-compressor.ts";
