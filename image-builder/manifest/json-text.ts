@@ -4,7 +4,7 @@
  */
 
 /** Where a text stops being JSON. `offset` counts UTF-16 units from 0. */
-export interface JsonFault {
+interface JsonFault {
   readonly offset: number;
   readonly expected: string;
 }
@@ -71,7 +71,7 @@ export function scanJson(text: string): JsonScan {
       blank();
       if (!open) return at === text.length ? { places } : fault("the end of the file");
       const closing = open.kind === "object" ? "}" : "]";
-      if (text.charAt(at) === closing && (fresh || open.index > 0)) {
+      if (text.charAt(at) === closing) {
         at += 1;
         frames.pop();
         fresh = false;

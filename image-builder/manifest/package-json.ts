@@ -42,7 +42,7 @@ export function readPackageJson(file: string): PackageJson | undefined {
 }
 
 /** @throws {ImageError} when the document is no object */
-export function packageJsonOf(document: PositionedDocument): PackageJson {
+function packageJsonOf(document: PositionedDocument): PackageJson {
   const value = document.value;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw documentError(document, [], `${document.file} must hold a JSON object`);

@@ -56,7 +56,7 @@ const UNDERSTOOD = new Set([
 ]);
 
 /** The first thing that is wrong. */
-export interface SchemaProblem {
+interface SchemaProblem {
   readonly kind: "unknown-key" | "value";
   readonly path: DocumentPath;
   /** Completes the sentence `"KEY" ...`; for an unknown key its known neighbours. */

@@ -12,7 +12,7 @@ import { ImageError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { ignoreVerdict, parseIgnoreRule, parseIgnoreRules } from "./ignore-rules.ts";
 
-export const IGNORE_FILE = ".windlassignore";
+const IGNORE_FILE = ".windlassignore";
 
 /** Left out unless a rule says otherwise. `.env` files hold secrets; `--env-file` hands them over. */
 const DEFAULT_RULES = [
@@ -40,15 +40,9 @@ const DEFAULT_RULES = [
  * What node-gyp needed or left behind on the host. Without it an addon's folder is a fraction of the
  * size, and holds no path of the machine that built it.
  */
-const ADDON_BUILD_RULES = [
-  ...["c", "cc", "cpp", "o", "a"].map((extension) => `node_modules/**/*.${extension}`),
-  ...["obj/", "obj.target/", ".deps/"].map((name) => `node_modules/**/build/Release/${name}`),
-  ...["Makefile", "*.Makefile", "config.gypi", "*.mk"].map(
-    (name) => `node_modules/**/build/${name}`,
-  ),
-  "node_modules/**/build/deps/*.mk",
-  "node_modules/**/build/deps/*.Makefile",
-].join("\n");
+const ADDON_BUILD_FILE =
+  /\.(?:c|cc|cpp|o|a)$|\/build\/(?:config\.gypi|(?:deps\/)?(?:[^/]*\.mk|(?:[^/]*\.)?Makefile))$/;
+const ADDON_BUILD_FOLDER = /\/build\/Release\/(?:obj|obj\.target|\.deps)$/;
 
 /** Sources that a bundle holds already. */
 const TYPESCRIPT_RULES = ["*.ts", "*.mts", "*.cts", "*.tsx", "*.tsbuildinfo"].join("\n");
@@ -75,7 +69,6 @@ export function contentRules(folder: string, manifest: Manifest, isBundled: bool
   const included = include.flatMap((pattern) => parseIgnoreRule(negate(pattern)) ?? []);
   const rules = [
     ...parseIgnoreRules(DEFAULT_RULES),
-    ...parseIgnoreRules(ADDON_BUILD_RULES),
     ...(isBundled ? parseIgnoreRules(TYPESCRIPT_RULES) : []),
     ...parseIgnoreRules(readIgnoreFile(folder)),
     ...exclude.flatMap((pattern) => parseIgnoreRule(pattern) ?? []),
@@ -84,8 +77,11 @@ export function contentRules(folder: string, manifest: Manifest, isBundled: bool
   const packageRules = rules.filter((rule) => /(^|\/)node_modules\/./.test(rule.source));
   return {
     leavesOut: (path, isDirectory) => ignoreVerdict(rules, path, isDirectory) === "ignored",
-    leavesOutOfPackage: (path, isDirectory) =>
-      packageRules.length > 0 && ignoreVerdict(packageRules, path, isDirectory) === "ignored",
+    leavesOutOfPackage(path, isDirectory) {
+      const verdict = ignoreVerdict(packageRules, path, isDirectory);
+      if (verdict !== undefined) return verdict === "ignored";
+      return (isDirectory ? ADDON_BUILD_FOLDER : ADDON_BUILD_FILE).test(path);
+    },
     reaching: included.flatMap((rule) => {
       const start = rule.negated ? literalFolder(rule.source.slice(1)) : undefined;
       return start === undefined ? [] : [{ start, pattern: rule.pattern }];

@@ -7,12 +7,13 @@
  * an enclosing workspace) is copied in: at the place its link has, else as high in /app as its name is
  * free, which is where node looks from everywhere below.
  */
-import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { basename, dirname, join, posix, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ImageError } from "../errors.ts";
 import { type PackageJson, readPackageJson } from "../manifest/package-json.ts";
 import { type Lockfile, readLockfile } from "./lockfile.ts";
+import { PackageLookup } from "./package-lookup.ts";
 import { isInside } from "./tree-walk.ts";
 
 /** One package in the image, as a bill of materials lists it. */
@@ -79,12 +80,11 @@ class DependencySearch {
   readonly #lockfiles = new Map<string, Lockfile | undefined>();
   readonly #queue: Importer[] = [];
   readonly #missing: string[] = [];
-  /** The highest folder where the project's own packages are looked for. */
-  readonly #highest: string;
+  readonly #lookup: PackageLookup;
 
   constructor(request: DependencyRequest) {
     this.#request = request;
-    this.#highest = workspaceOf(request.root) ?? request.root;
+    this.#lookup = new PackageLookup(workspaceOf(request.root) ?? request.root);
   }
 
   async run(): Promise<DependencySet> {
@@ -121,7 +121,7 @@ class DependencySearch {
       ...Object.keys(peerDependencies),
     ]);
     for (const name of [...names].sort()) {
-      const found = findPackage(importer.hostFolder, name, this.#highest);
+      const found = this.#lookup.find(importer.hostFolder, name);
       if (found !== undefined) {
         this.#take(importer, name, found, Object.hasOwn(optionalDependencies, name));
       } else if (Object.hasOwn(dependencies, name) && !Object.hasOwn(optionalDependencies, name)) {
@@ -134,7 +134,7 @@ class DependencySearch {
   /** @param found where node finds the package: a folder or a link to one */
   #take(importer: Importer, name: string, found: string, isOptional: boolean): void {
     const { root } = this.#request;
-    const real = realpathSync(found);
+    const real = this.#lookup.realPath(found);
     if (real === importer.hostFolder || real === root) return;
     // What a package that was moved asks for is looked for from its new place.
     const isMoved = importer.guestPath !== this.#guestPathOf(importer.hostFolder);
@@ -230,20 +230,6 @@ class DependencySearch {
   }
 }
 
-/**
- * node's lookup: node_modules of the folder, then of each folder above. From the project it ends at
- * `highest`: what lies in node_modules further up is there by chance, and would not be elsewhere.
- */
-function findPackage(from: string, name: string, highest: string): string | undefined {
-  for (let folder = from; ; folder = dirname(folder)) {
-    if (basename(folder) !== "node_modules") {
-      const candidate = join(folder, "node_modules", name);
-      if (existsFolder(candidate)) return candidate;
-    }
-    if (folder === highest || folder === dirname(folder)) return undefined;
-  }
-}
-
 /** The workspace that encloses a folder: the nearest folder above that says it is one. */
 function workspaceOf(root: string): string | undefined {
   for (let folder = dirname(root); folder !== dirname(folder); folder = dirname(folder)) {
@@ -254,24 +240,6 @@ function workspaceOf(root: string): string | undefined {
     if (json?.["workspaces"] !== undefined) return folder;
   }
   return undefined;
-}
-
-function existsFolder(path: string): boolean {
-  const facts = lstatSync(path, { throwIfNoEntry: false });
-  if (facts?.isSymbolicLink()) {
-    try {
-      realpathSync(path);
-    } catch (cause) {
-      throw new ImageError(
-        "WL_IMAGE_PROJECT_INVALID",
-        `${path} is a link to ${readlinkSync(path)}, which cannot be reached`,
-        { file: path, next: "Run npm ci, or npm link again" },
-        cause,
-      );
-    }
-    return true;
-  }
-  return facts?.isDirectory() ?? false;
 }
 
 function isNodeModules(root: string, path: string): boolean {

@@ -60,6 +60,7 @@ function resolveCommand(request: GuestArgvRequest, command: string): string[] {
 
 /** Follows links of the image, since node does: node_modules/NAME may be one. */
 function checkHeld(request: GuestArgvRequest, path: string, shown: string): void {
+  if (request.entries.some((entry) => entry.kind === "file" && entry.path === path)) return;
   const links = new Map<string, string>();
   const files = new Set<string>();
   for (const entry of request.entries) {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { parseJsonDocument } from "../manifest/positioned-document.ts";
 
-export interface LockedPackage {
+interface LockedPackage {
   readonly version?: string;
   readonly resolved?: string;
   readonly integrity?: string;

@@ -36,6 +36,8 @@ const cases: readonly (readonly [rules: string, path: string, ignored: boolean])
   ["a/**", "a", false],
   ["a/**/b", "a/b", true],
   ["a/**/b", "a/x/y/b", true],
+  ["a**/b", "ax/y/b", true],
+  ["x?**/b", "xa/y/b", false],
   ["a/*", "a/x", true],
   ["a/*/c", "a/x/y/c", false],
   ["*\n!keep", "keep", false],
