@@ -3,7 +3,7 @@
  * nothing), the guest agent as one file, and the type declarations for library users.
  */
 import { execFile } from "node:child_process";
-import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -15,6 +15,8 @@ const run = promisify(execFile);
 
 await rm(out, { recursive: true, force: true });
 await Promise.all([buildHost(), buildGuest(), declareTypes()]);
+// bootstrap.js compares its time with the sources'.
+await writeFile(join(out, ".built"), "");
 
 /** Host side: ES modules with shared chunks; packages stay outside and are loaded when first used. */
 async function buildHost(): Promise<void> {
