@@ -1,12 +1,16 @@
 /** Starting programs for exec and /app: environment, user, folder, and the end of the whole group. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { stat } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { AgentError } from "./agent-error.ts";
 import type { Credentials } from "./guest-system.ts";
 import type { Agent } from "./operation.ts";
 
 /** Between SIGHUP or SIGTERM and SIGKILL for a command whose caller went away. */
 const KILL_AFTER_MS = 2000;
+
+/** Where execvp(3) of glibc looks when there is no PATH. */
+const DEFAULT_PATH = "/bin:/usr/bin";
 
 export interface Command {
   readonly argv: readonly string[];
@@ -46,8 +50,8 @@ export async function startCommand(
       env: { ...agent.environment, ...home, ...command.env },
       ...(user && { uid: user.uid, gid: user.gid }),
     });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
+    await new Promise<void>((started, reject) => {
+      child.once("spawn", started);
       child.once("error", reject);
     });
     // A later error (a kill that failed) is told by the exit, never by a crash of the agent.
@@ -56,6 +60,31 @@ export async function startCommand(
   } catch (error) {
     throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(file, cwd, error), error);
   }
+}
+
+/**
+ * Where a command's program is: a name is looked up in the command's own PATH, a path is taken from its
+ * folder. Needed where the program is started by another that does not look it up.
+ * @throws {AgentError} 422 when there is none
+ */
+export async function programPath(agent: Agent, command: Command): Promise<string> {
+  const [file = ""] = command.argv;
+  const cwd = command.workdir ?? agent.workdir;
+  const path = command.env?.["PATH"] ?? agent.environment["PATH"] ?? DEFAULT_PATH;
+  const candidates = file.includes("/")
+    ? [resolve(cwd, file)]
+    : path.split(":").map((folder) => resolve(cwd, folder, file));
+  let failure: unknown;
+  for (const candidate of file === "" ? [] : candidates) {
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  const why = failure ?? Object.assign(new Error("no such program"), { code: "ENOENT" });
+  throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(file, cwd, why), why);
 }
 
 async function whyNot(file: string, cwd: string, error: unknown): Promise<string> {

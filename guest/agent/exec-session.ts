@@ -16,7 +16,7 @@ import {
 } from "../api/exec-frame.ts";
 import { EXEC_UPGRADE } from "../api/routes.ts";
 import { AgentError } from "./agent-error.ts";
-import { credentialsOf, endGroup, signalGroup, startCommand } from "./command.ts";
+import { credentialsOf, endGroup, programPath, signalGroup, startCommand } from "./command.ts";
 import { whenEnded } from "./command-end.ts";
 import { errorReply } from "./error-reply.ts";
 import type { Agent } from "./operation.ts";
@@ -48,6 +48,8 @@ export async function runExecSession(agent: Agent, socket: Duplex, head: Buffer)
   const onClosing = (): void => {
     socket.destroy();
   };
+  // HTTP's sockets stay half open. The end of stdin has a frame, so this is the end of the client.
+  socket.once("end", () => socket.destroy());
   agent.closing.addEventListener("abort", onClosing, { once: true });
   if (agent.closing.aborted) onClosing();
   socket.write(
@@ -181,6 +183,8 @@ async function startTty(agent: Agent, open: ExecOpen): Promise<Started> {
   if (openPty === undefined) {
     throw new AgentError("WL_AGENT_UNSUPPORTED", "This guest has no terminals: leave tty out");
   }
+  const [, ...args] = open.argv;
+  const program = await programPath(agent, open);
   const pty = openPty.call(
     agent.system,
     open.columns ?? DEFAULT_COLUMNS,
@@ -198,7 +202,7 @@ async function startTty(agent: Agent, open: ExecOpen): Promise<Started> {
       agent,
       {
         ...open,
-        argv: [...ttyHelper, pty.slavePath, ...open.argv],
+        argv: [...ttyHelper, pty.slavePath, program, ...args],
         env: { TERM: "xterm-256color", ...open.env },
       },
       // Not detached: a group leader could not make the session that the terminal needs.

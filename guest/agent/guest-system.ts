@@ -26,8 +26,8 @@ export interface GuestSystem {
   /** Absent where there are no pseudo terminals; then exec refuses `tty`. */
   openPty?(columns: number, rows: number): Pty;
   /**
-   * Program put before argv of a tty exec as `[...ttyHelper, slavePath, ...argv]`: makes a session
-   * with that terminal and executes argv in it. Default `["/sbin/windlass-tty"]`.
+   * Program put before argv of a tty exec as `[...ttyHelper, slavePath, program, ...args]`, with an
+   * absolute path: makes a session with that terminal and becomes the program in it. Default `["/sbin/windlass-tty"]`.
    */
   readonly ttyHelper?: readonly string[];
 }
