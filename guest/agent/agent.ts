@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { parse as parseForm } from "node:querystring";
-import type { Duplex } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Role } from "../api/instance-document.ts";
 import { EXEC_UPGRADE, type OperationId, type Route, routes, type Tag } from "../api/routes.ts";
@@ -142,10 +142,16 @@ function addRoute(agent: Agent, route: Route, { authorization, id, load }: Route
   let operation: AnyOperation | undefined;
 
   const slowly = async (request: FastifyRequest, reply: FastifyReply, role: Role) => {
-    operation ??= await load();
-    const args = route.takes.length === 0 ? {} : await check(id, route, wildcard, request);
-    const result = await operation(args, new Call(request, reply, role, agent.closing));
-    return send(route, reply, result);
+    try {
+      operation ??= await load();
+      const args = route.takes.length === 0 ? {} : await check(id, route, wildcard, request);
+      const result = await operation(args, new Call(request, reply, role, agent.closing));
+      return send(route, reply, result);
+    } catch (error) {
+      // The caller may still be sending: take the rest, or it would never read why it was refused.
+      if (request.body instanceof Readable) request.body.resume();
+      throw error;
+    }
   };
 
   agent.app.route({

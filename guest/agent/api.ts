@@ -53,7 +53,7 @@ async function oneCall(
 async function batchText(call: Call): Promise<string> {
   const { body, headers } = call.request;
   if (body instanceof Readable) {
-    for await (const part of multipartParts(body, headers["content-type"])) {
+    for await (const part of multipartParts(call.bodyChunks(), headers["content-type"])) {
       if (part.name === "batch") return textOf(part.body);
     }
   } else if (typeof body === "object" && body !== null && "batch" in body) {

@@ -38,7 +38,7 @@ const ENTRIES_MAX = 1_000_000;
 export async function unpackArchive(
   agent: Agent,
   folder: string,
-  body: Readable,
+  body: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Promise<ArchiveReceipt> {
   const root = await realpath(folder);

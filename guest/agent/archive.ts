@@ -1,6 +1,5 @@
 /** /v1/archive: tar streams down and up. */
-import { Readable } from "node:stream";
-import { AgentError, fileError } from "./agent-error.ts";
+import { fileError } from "./agent-error.ts";
 import { packArchive } from "./archive-pack.ts";
 import { unpackArchive } from "./archive-unpack.ts";
 import { guestPath } from "./guest-path.ts";
@@ -18,12 +17,8 @@ export function archiveOperations(agent: Agent): Operations<"archive"> {
     },
     archivePut: async ({ query }, call) => {
       const path = guestPath(query.path);
-      const { body } = call.request;
-      if (!(body instanceof Readable)) {
-        throw new AgentError("WL_AGENT_BAD_REQUEST", "The body must be application/x-tar");
-      }
       try {
-        return await unpackArchive(agent, path, body, call.signal);
+        return await unpackArchive(agent, path, call.bodyChunks(), call.signal);
       } catch (error) {
         throw fileError(`Cannot unpack into "${path}"`, error);
       }

@@ -7,7 +7,6 @@ import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { chmod, copyFile, lstat, mkdir, open, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Arguments } from "../api/schemas.ts";
 import { AgentError, fileError } from "./agent-error.ts";
@@ -134,12 +133,9 @@ function requireDestination(destination: string | undefined): string {
 }
 
 async function upload(target: string, call: Call): Promise<void> {
-  const stream = call.request.body;
-  if (!(stream instanceof Readable)) {
-    throw new AgentError("WL_AGENT_BAD_REQUEST", "The body must be multipart/form-data");
-  }
   let written = false;
-  for await (const part of multipartParts(stream, call.request.headers["content-type"])) {
+  const contentType = call.request.headers["content-type"];
+  for await (const part of multipartParts(call.bodyChunks(), contentType)) {
     if (part.filename === undefined || written) continue;
     await replaceFile(target, (beside) =>
       pipeline(part.body, createWriteStream(beside, { flags: "wx" }), { signal: call.signal }),

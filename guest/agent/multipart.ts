@@ -22,8 +22,15 @@ export async function* multipartParts(
   const boundary = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType ?? "");
   const text = boundary?.[1] ?? boundary?.[2];
   if (text === undefined) throw malformed("its content type names no boundary");
-  const reader = new DelimitedReader(stream[Symbol.asyncIterator]());
-  const delimiter = Buffer.from(`\r\n--${text}`, "latin1");
+  const source = stream[Symbol.asyncIterator]();
+  try {
+    yield* partsOf(new DelimitedReader(source), Buffer.from(`\r\n--${text}`, "latin1"));
+  } finally {
+    await source.return?.();
+  }
+}
+
+async function* partsOf(reader: DelimitedReader, delimiter: Buffer): AsyncGenerator<MultipartPart> {
   // The first delimiter may stand at the very start, without the line break before it.
   reader.unread(Buffer.from("\r\n"));
   await drain(reader.until(delimiter));

@@ -1,10 +1,11 @@
 /** What a noun's file provides: one function for each of its operations. */
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Role } from "../api/instance-document.ts";
 import type { OperationId, OperationsOf, Routes, Tag } from "../api/routes.ts";
 import type { Arguments, ReplyOf } from "../api/schemas.ts";
 import type { AgentOptions } from "./agent.ts";
+import { AgentError } from "./agent-error.ts";
 
 /** A body that is not the operation's JSON reply. */
 export interface Payload {
@@ -52,6 +53,19 @@ export class Call {
       this.#signal = AbortSignal.any([gone.signal, this.#closing]);
     }
     return this.#signal;
+  }
+
+  /**
+   * The body of a request that is taken as it arrives. Leaving off early does not end the connection,
+   * so that a refusal still reaches the caller.
+   * @throws {AgentError} 400 when the request has no such body
+   */
+  bodyChunks(): AsyncIterable<Buffer> {
+    const { body } = this.request;
+    if (!(body instanceof Readable)) {
+      throw new AgentError("WL_AGENT_BAD_REQUEST", "The request has no body of the right type");
+    }
+    return body.iterator({ destroyOnReturn: false });
   }
 
   /** Runs the action once the reply has left, or the caller has. */

@@ -164,7 +164,11 @@ export class Exchange {
         reply.destroy(signal?.reason);
       };
       signal?.addEventListener("abort", onLateAbort, { once: true });
-      reply.once("close", () => signal?.removeEventListener("abort", onLateAbort));
+      reply.once("close", () => {
+        signal?.removeEventListener("abort", onLateAbort);
+        // Refused before everything was sent: the rest would go nowhere.
+        if (!outgoingRequest.writableFinished) outgoingRequest.destroy();
+      });
       return reply;
     } catch (error) {
       if (signal?.aborted) throw signal.reason;

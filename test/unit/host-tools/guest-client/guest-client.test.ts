@@ -1,7 +1,11 @@
 import { once } from "node:events";
+import { mkdir, readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { pack } from "tar-stream";
 import * as assert from "uvu/assert";
 import { routes } from "../../../../guest/api/routes.ts";
 import type { HostError } from "../../../../host-tools/errors.ts";
@@ -194,6 +198,29 @@ test("signals a command, and says when it cannot be started", async () => {
   assert.match(error.message, "no such program");
   await using monitor = await connected(agent, MONITOR);
   assert.is((await failure(monitor.exec({ argv: ["true"] }))).facts.detail?.["status"], 403);
+});
+
+test("carries archives both ways, and hears why one was refused while it is still sent", async () => {
+  await using agent = await testAgent();
+  await using client = await connected(agent);
+  const tar = await client.archiveGet(`${agent.folder}/proc`);
+  await mkdir(join(agent.folder, "to"));
+  const receipt = await client.archivePut(`${agent.folder}/to`, tar);
+  assert.ok(receipt.entries > 10);
+  assert.match(await readFile(join(agent.folder, "to/proc/uptime"), "utf8"), "12.34");
+
+  const evil = pack();
+  evil.entry({ name: "../evil" }, "x");
+  evil.entry({ name: "long" }, Buffer.alloc(30_000_000));
+  evil.finalize();
+  const body = Readable.from(evil, { objectMode: false });
+  const error = await failure(client.archivePut(`${agent.folder}/to`, body));
+  assert.is(error.code, "WL_GUEST_REFUSED", error.message);
+  assert.match(error.message, '".."');
+  const upload = await failure(
+    client.archivePut("/none", Readable.from([Buffer.alloc(30_000_000)])),
+  );
+  assert.is(upload.facts.detail?.["status"], 404, upload.message);
 });
 
 test("writes arguments into paths and queries", () => {
