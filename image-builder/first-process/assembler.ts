@@ -104,8 +104,9 @@ export class Assembler {
     this.#load(REGISTER_NUMBER[register], value);
   }
 
-  /** Makes `register - value` the last result. */
+  /** Makes `register - value` the last result. The value is a signed 32-bit number. */
   subtract(register: SavedRegister, value: number): void {
+    if (value !== (value | 0)) throw new RangeError(`${value} does not fit in 32 bits`);
     this.#moveRegister(RAX, REGISTER_NUMBER[register]);
     this.#code.push(0x48, 0x2d, ...littleEndian(value, 4)); // sub rax, imm32
   }

@@ -29,6 +29,12 @@ export function terminalHelperExecutable(): Uint8Array {
   for (const descriptor of [0, 1, 2]) {
     program.systemCall(SYSTEM_CALL.dup2, { register: "r15" }, descriptor);
   }
+  // One more descriptor of the terminal in the program, and in every daemon it leaves behind, would
+  // keep the terminal from ever hanging up.
+  program.subtract("r15", 3);
+  program.jumpIf("negative", "ready");
+  program.systemCall(SYSTEM_CALL.close, { register: "r15" });
+  program.label("ready");
   program.systemCall(
     SYSTEM_CALL.execve,
     { register: "r13" },
