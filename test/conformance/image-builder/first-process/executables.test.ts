@@ -1,0 +1,127 @@
+/**
+ * What binutils read in the emitted executables. `/init` and the first stage are only looked at, never
+ * started: they would power off the machine that runs the tests.
+ */
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import * as assert from "uvu/assert";
+import { firstStageExecutable } from "../../../../image-builder/first-process/first-stage.ts";
+import { initExecutable } from "../../../../image-builder/first-process/init.ts";
+import { SYSTEM_CALL } from "../../../../image-builder/first-process/linux-call.ts";
+import { terminalHelperExecutable } from "../../../../image-builder/first-process/terminal-helper.ts";
+import { suite } from "../../../support/suite.ts";
+import { temporaryFolder } from "../../../support/temporary-folder.ts";
+
+const test = suite("emitted executables");
+
+const executables = {
+  init: initExecutable({
+    argv: ["/usr/local/bin/node", "--flag=1", "/usr/lib/windlass/init.js"],
+    environment: { PATH: "/usr/bin:/bin", HOME: "/root" },
+  }),
+  "first stage": firstStageExecutable({ modules: ["/modules/a.ko", "/modules/b.ko"] }),
+  "terminal helper": terminalHelperExecutable(),
+};
+
+async function binutils(program: string, args: readonly string[], bytes: Uint8Array) {
+  await using folder = await temporaryFolder();
+  const path = folder.file("program");
+  await writeFile(path, bytes); // Deliberately not executable.
+  const { status, stdout, stderr } = spawnSync(program, [...args, path]);
+  return { status, text: stdout.toString(), complaint: stderr.toString() };
+}
+
+/** The instructions from the entry to where the data begin, as objdump reads them. */
+async function instructions(bytes: Uint8Array): Promise<string[]> {
+  const raw = ["-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", "--no-show-raw-insn"];
+  const { text } = await binutils("objdump", [...raw, "--start-address=120"], bytes);
+  return text.split("\n").flatMap((line) => /^\s+[0-9a-f]+:\s+(.*\S)/.exec(line)?.[1] ?? []);
+}
+
+/** Numbers of the system calls in the order of the code. */
+async function systemCalls(bytes: Uint8Array): Promise<number[]> {
+  const lines = await instructions(bytes);
+  return lines.flatMap((line, index) => {
+    const load = /^movabs rax,0x([0-9a-f]+)$/.exec(lines[index - 1] ?? "")?.[1];
+    return line === "syscall" && load !== undefined ? [Number.parseInt(load, 16)] : [];
+  });
+}
+
+const missing = ["readelf", "objdump"].filter((name) => spawnSync(name, ["-v"]).error);
+
+function check(name: string, body: () => Promise<void>): void {
+  if (missing.length === 0) test(name, body);
+  else test.skip(`${missing.join(", ")} of binutils is missing`, name);
+}
+
+check(
+  "readelf finds a static executable with one segment and nothing to complain about",
+  async () => {
+    for (const [name, bytes] of Object.entries(executables)) {
+      const { status, text, complaint } = await binutils("readelf", ["-hlW"], bytes);
+      assert.is(status, 0, name);
+      assert.is(complaint, "", name);
+      assert.match(text, /Type:\s+EXEC/);
+      assert.match(text, /Machine:\s+Advanced Micro Devices X86-64/);
+      assert.match(text, /Entry point address:\s+0x400078/);
+      assert.match(text, /Number of program headers:\s+1/);
+      assert.match(text, /LOAD\s+0x0+ 0x0+400000 .* RWE 0x1000/);
+      assert.not.match(text, /INTERP|DYNAMIC/);
+    }
+  },
+);
+
+check("objdump knows every instruction of the code", async () => {
+  for (const [name, bytes] of Object.entries(executables)) {
+    const lines = await instructions(bytes);
+    const end = lines.lastIndexOf("syscall");
+    assert.ok(end > 0, name);
+    assert.not.ok(
+      lines.slice(0, end).some((line) => /\(bad\)/.test(line)),
+      name,
+    );
+  }
+});
+
+check(
+  "init mounts, starts the program in a session of its own, reaps, and ends the machine",
+  async () => {
+    const calls = await systemCalls(executables.init);
+    const { mkdir, mount, fork, setsid, execve, write, exit, wait4, sync, reboot, nanosleep } =
+      SYSTEM_CALL;
+    assert.equal(calls, [
+      ...[mkdir, mkdir, mount, mount, mount, mount, mount, mount],
+      ...[fork, setsid, execve, write, exit, wait4, sync, reboot, nanosleep],
+    ]);
+  },
+);
+
+check(
+  "the first stage loads each module, mounts both devices and the overlay, changes the root",
+  async () => {
+    const calls = await systemCalls(executables["first stage"]);
+    const count = (number: number): number => calls.filter((call) => call === number).length;
+    assert.is(count(SYSTEM_CALL.finitModule), 2);
+    // devtmpfs, base, program, tmpfs, overlay, and the two moves.
+    assert.is(count(SYSTEM_CALL.mount), 7);
+    const end = calls.slice(calls.indexOf(SYSTEM_CALL.chroot));
+    const { chroot, write, execve, reboot, nanosleep } = SYSTEM_CALL;
+    assert.equal(end, [chroot, write, execve, write, reboot, nanosleep]);
+  },
+);
+
+test("init refuses an empty command", () => {
+  assert.throws(() => initExecutable({ argv: [], environment: {} }), /argv is empty/);
+});
+
+test("the command, the environment and the modules stand in the files", () => {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+  for (const word of ["--flag=1\0", "PATH=/usr/bin:/bin\0", "HOME=/root\0"]) {
+    assert.ok(text(executables.init).includes(word), word);
+  }
+  for (const word of ["/modules/a.ko\0", "/modules/b.ko\0", "lowerdir=/program:/base,"]) {
+    assert.ok(text(executables["first stage"]).includes(word), word);
+  }
+});
+
+test.run();
