@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import * as assert from "uvu/assert";
@@ -122,8 +122,19 @@ test("holds a program up whose output nobody takes, and loses none of it", async
   await using agent = await testAgent();
   const port = await portOf(agent);
   await using client = createGuestClient({ host: "127.0.0.1", port, token: ADMIN });
+  const connections: Socket[] = [];
+  agent.app.server.on("connection", (socket) => connections.push(socket));
   await using session = await client.exec({ argv: ["head", "-c", "20000000", "/dev/zero"] });
   await once(session.stdout, "readable");
+  // Until nothing moves any more: the sockets are full and the agent holds what it may hold.
+  let held = -1;
+  for (let still = 0; still < 20_000; still += 1) {
+    const now = Math.max(...connections.map((socket) => socket.writableLength));
+    if (now !== held) still = 0;
+    held = now;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(held < 1_000_000, `the agent holds ${held} bytes`);
   const all = await buffer(session.stdout);
   assert.is(all.length, 20_000_000);
   assert.equal(await session.exit, { exitCode: 0, signal: null });
