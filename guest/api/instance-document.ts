@@ -1,15 +1,9 @@
 /**
  * What the host tells a guest about itself: one JSON document, handed over through QEMU's fw_cfg
- * (`opt/org.windlass/instance`), never through the kernel command line. Holds no token in the clear.
+ * (`INSTANCE_DOCUMENT_FW_CFG`), never through the kernel command line. Holds no token in the clear.
  */
 import { type Static, Type } from "typebox";
 import { ProgramSpec } from "./program.ts";
-
-/** fw_cfg name of the document; in the guest /sys/firmware/qemu_fw_cfg/by_name/NAME/raw. */
-export const INSTANCE_DOCUMENT_FW_CFG = "opt/org.windlass/instance";
-
-/** Name of the virtio-serial port that carries the journal to the host. */
-export const JOURNAL_PORT = "org.windlass.journal";
 
 export const Role = Type.Union([Type.Literal("monitor"), Type.Literal("admin")]);
 export type Role = Static<typeof Role>;

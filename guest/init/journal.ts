@@ -4,7 +4,7 @@
  * console is slow (every byte leaves the machine), so it is written beside, from a bounded queue.
  */
 import { openSync, readdirSync, readFileSync, write, writeSync } from "node:fs";
-import { JOURNAL_PORT } from "../api/instance-document.ts";
+import { JOURNAL_PORT } from "../api/channel.ts";
 import type { JournalRecord } from "../api/journal.ts";
 
 /** What the console may lag behind; more is left out, and said. */

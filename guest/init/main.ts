@@ -5,7 +5,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { LogBuffer } from "../agent/log-buffer.ts";
-import { INSTANCE_DOCUMENT_FW_CFG, type InstanceDocument } from "../api/instance-document.ts";
+import { INSTANCE_DOCUMENT_FW_CFG } from "../api/channel.ts";
+import type { InstanceDocument } from "../api/instance-document.ts";
+import { AGENT_PORT } from "../api/routes.ts";
 import { loadNativeLibrary } from "../syscalls/koffi.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { loadAgent } from "./agent-loader.ts";
@@ -17,8 +19,6 @@ import { configureNetwork } from "./network.ts";
 import { ProgramSupervisor } from "./program-supervisor.ts";
 import { resolveUser } from "./user-database.ts";
 
-/** The REST API's port in the guest, OSv's. */
-const AGENT_PORT = 8000;
 const STANDARD_OUTPUT = 1;
 /** Below the program's: while both start on one vCPU, the program goes first. */
 const STARTING_PRIORITY = 10;

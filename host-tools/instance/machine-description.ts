@@ -1,5 +1,5 @@
 /** From an instance to the machine that QEMU is to make: pure. */
-import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../../guest/api/instance-document.ts";
+import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../../guest/api/channel.ts";
 import type { Accelerator, Machine, PortForward } from "../qemu/machine.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
@@ -15,9 +15,6 @@ export interface MachineParts {
   readonly rootPath: string;
   readonly forwards: readonly PortForward[];
 }
-
-/** The agent's port in the guest, OSv's. */
-export const AGENT_GUEST_PORT = 8000;
 
 export function machineDescription(parts: MachineParts): Machine {
   const { record, files, accelerator } = parts;

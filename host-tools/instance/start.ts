@@ -1,5 +1,6 @@
 /** Starting an instance: from its record to a QEMU that runs. */
 import { rm, stat, writeFile } from "node:fs/promises";
+import { AGENT_PORT } from "../../guest/api/routes.ts";
 import { bootKernel } from "../../image-builder/kernels/boot-kernel.ts";
 import { type FileLock, lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageConfig } from "../../image-builder/store/image.ts";
@@ -13,7 +14,7 @@ import { acceleratorFor } from "./accelerator-choice.ts";
 import { instanceDocument } from "./document.ts";
 import type { InstanceRecord, Launch } from "./instance-record.ts";
 import type { InstanceStore } from "./instance-store.ts";
-import { AGENT_GUEST_PORT, machineDescription } from "./machine-description.ts";
+import { machineDescription } from "./machine-description.ts";
 
 /** Another process may take the agent's port between our choice and QEMU's bind: try again. */
 const AGENT_PORT_TRIES = 5;
@@ -96,7 +97,7 @@ async function launchQemu(
     protocol: "tcp",
     hostAddress: DEFAULT_HOST_ADDRESS,
     hostPort: undefined,
-    guestPort: AGENT_GUEST_PORT,
+    guestPort: AGENT_PORT,
   };
   for (let attempt = 1; ; attempt += 1) {
     const reservation = await reserveHostPorts([agent, ...record.options.publish]);
