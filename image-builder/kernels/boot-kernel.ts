@@ -4,10 +4,10 @@
  * (Documentation/x86/boot.rst; xen/include/public/arch-x86/hvm/start_info.h). The unpacked one is in the
  * cache under the digest of the packed one.
  */
-import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { withIoError } from "../runtimes/io-error.ts";
+import { pathBeside } from "../store/replace-file.ts";
 import { isElfKernel, unpackKernel } from "./bz-image.ts";
 
 const PAGE_BYTES = 4096;
@@ -28,7 +28,7 @@ export async function bootKernel(kernel: PackedKernel, cacheFolder: string): Pro
   const unpacked = unpackKernel(bytes, kernel.path);
   if (!unpacked) return kernel.path;
   await withIoError("write", folder, mkdir(folder, { recursive: true }));
-  const beside = join(folder, `.new-${process.pid}-${randomUUID()}`);
+  const beside = pathBeside(path);
   try {
     await withIoError("write", beside, writeSparse(beside, unpacked));
     await withIoError("write", path, rename(beside, path));

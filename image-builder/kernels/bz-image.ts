@@ -10,7 +10,8 @@
  * | 0x248 | 4 | payload offset from the begin of the compressed part |
  * | 0x24c | 4 | payload length |
  *
- * The payload is the ELF kernel, packed; its last four bytes repeat the unpacked size.
+ * The payload is the ELF kernel, packed; its last four bytes are the unpacked size. A gzip file ends
+ * with it anyway, to the others the kernel's build appends it (scripts/Makefile.lib, "size_append").
  */
 import { gunzipSync } from "node:zlib";
 import { ImageError } from "../errors.ts";
@@ -20,6 +21,8 @@ const SECTOR_BYTES = 512;
 const HEADER_END = 0x250;
 const SIZE_SUFFIX_BYTES = 4;
 const GZIP_MAGIC = 0x1f8b;
+/** No kernel unpacks to more; a file that does is no kernel. */
+const KERNEL_BYTES_MAX = 512 * 1024 * 1024;
 const ELF_MAGIC = 0x7f454c46;
 
 /** Whether the file is an ELF kernel (vmlinux), which needs no unpacking. */
@@ -37,7 +40,7 @@ export function kernelRelease(bytes: Buffer, file: string): string {
   const start = bytes.readUInt16LE(0x20e) + 0x200;
   const text = bytes.toString("latin1", start, start + 256).split("\0", 1)[0] ?? "";
   const release = text.split(" ", 1)[0] ?? "";
-  if (!/^[\w.+~-]{1,128}$/.test(release)) throw invalid(file, "it names no release");
+  if (!/^\d[\w.+~-]{0,127}$/.test(release)) throw invalid(file, "it names no release");
   return release;
 }
 
@@ -52,10 +55,14 @@ export function unpackKernel(bytes: Buffer, file: string): Buffer | undefined {
   const start = ((bytes[0x1f1] ?? 0) + 1) * SECTOR_BYTES + bytes.readUInt32LE(0x248);
   const length = bytes.readUInt32LE(0x24c);
   if (start + length > bytes.length || length < 16) throw invalid(file, "it is cut off");
-  const payload = bytes.subarray(start, start + length - SIZE_SUFFIX_BYTES);
+  const payload = bytes.subarray(start, start + length);
   try {
-    if (payload.readUInt32LE(0) === LZ4_LEGACY_MAGIC) return elf(decompressLz4Legacy(payload));
-    if (payload.readUInt16BE(0) === GZIP_MAGIC) return elf(gunzipSync(payload));
+    if (payload.readUInt32LE(0) === LZ4_LEGACY_MAGIC) {
+      return elf(decompressLz4Legacy(payload.subarray(0, -SIZE_SUFFIX_BYTES)));
+    }
+    if (payload.readUInt16BE(0) === GZIP_MAGIC) {
+      return elf(gunzipSync(payload, { maxOutputLength: KERNEL_BYTES_MAX }));
+    }
   } catch (cause) {
     throw invalid(file, `its payload is damaged: ${(cause as Error).message}`, cause);
   }

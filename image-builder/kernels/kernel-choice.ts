@@ -10,7 +10,7 @@ import type { Kernel, KernelStore } from "./kernel-store.ts";
  * @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE
  */
 export async function chooseKernel(store: KernelStore, wanted?: string): Promise<Kernel> {
-  if (wanted !== undefined && wanted.includes("/")) {
+  if (wanted?.includes("/")) {
     const isFile = await stat(wanted).then(
       (entry) => entry.isFile(),
       () => false,

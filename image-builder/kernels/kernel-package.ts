@@ -8,8 +8,9 @@ import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { extract } from "tar-stream";
+import { type Extract, extract } from "tar-stream";
 import { ImageError } from "../errors.ts";
+import { withIoError } from "../runtimes/io-error.ts";
 import type { Kernel, KernelStore } from "./kernel-store.ts";
 
 /** Always depends on the newest kernel of its suite. */
@@ -51,6 +52,7 @@ export async function addKernelPackage(
   options: { readonly workFolder: string; readonly signal?: AbortSignal },
 ): Promise<Kernel> {
   const wait = options.signal ? { signal: options.signal } : {};
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-deb's own placeholders
   const fields = ["--show", "--showformat", "${Package} ${Version}", packagePath];
   const { stdout: title } = await apt("dpkg-deb", fields, wait);
   const paths = await unpack(packagePath, join(options.workFolder, "root"), options.signal);
@@ -73,22 +75,41 @@ async function unpack(
     stdio: ["ignore", "pipe", "ignore"],
     ...(signal ? { signal } : {}),
   });
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (status, killedBy) => {
+      if (status === 0) resolve();
+      else reject(new Error(`dpkg-deb ended with ${killedBy ?? `exit status ${status}`}`));
+    });
+  });
   const archive = extract();
-  const pumped = pipeline(child.stdout, archive);
+  const extracted = extractKernel(archive, target);
+  try {
+    const [paths] = await Promise.all([extracted, pipeline(child.stdout, archive), ended]);
+    return paths;
+  } catch (cause) {
+    archive.destroy();
+    await Promise.allSettled([extracted, ended]);
+    signal?.throwIfAborted();
+    if (cause instanceof ImageError) throw cause;
+    throw unavailable(`package "${packagePath}" cannot be unpacked: ${messageOf(cause)}`, cause);
+  }
+}
+
+async function extractKernel(archive: Extract, target: string): Promise<string[]> {
   const paths: string[] = [];
   for await (const entry of archive) {
     const name = normalize(entry.header.name);
-    const wanted = /^boot\/vmlinuz-|^lib\/modules\/.*\.ko$/.test(name) && !name.startsWith("..");
-    if (entry.header.type === "file" && wanted) {
+    const isWanted = /^boot\/vmlinuz-[^/]+$|^lib\/modules\/.*\.ko$/.test(name);
+    if (entry.header.type === "file" && isWanted) {
       const path = join(target, name);
-      await mkdir(dirname(path), { recursive: true });
-      await pipeline(entry, createWriteStream(path));
+      await withIoError("write", path, mkdir(dirname(path), { recursive: true }));
+      await withIoError("write", path, pipeline(entry, createWriteStream(path)));
       paths.push(path);
     } else {
       entry.resume();
     }
   }
-  await pumped;
   return paths;
 }
 
@@ -102,7 +123,7 @@ async function apt(
   } catch (cause) {
     options.signal?.throwIfAborted();
     const words = cause instanceof Error && "stderr" in cause ? String(cause.stderr) : "";
-    const reason = words.trim() || (cause as Error).message;
+    const reason = words.trim() || messageOf(cause);
     throw unavailable(`${program} failed: ${reason}`, cause);
   }
 }
@@ -116,4 +137,8 @@ function unavailable(why: string, cause?: unknown): ImageError {
     },
     cause,
   );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -6,6 +6,7 @@
  *                 vmlinuz       as its maker packed it
  *                 modules/*.ko  those a guest loads
  * kernels/current               release used when nobody names one
+ *         .lock                 held while a kernel is added
  * ```
  */
 import { createHash } from "node:crypto";
@@ -22,6 +23,8 @@ import {
 import { basename, join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { withIoError } from "../runtimes/io-error.ts";
+import { lockFile } from "../store/file-lock.ts";
+import { REMAINS_PREFIX, removeRemains, replaceFile } from "../store/replace-file.ts";
 import { isElfKernel, kernelRelease } from "./bz-image.ts";
 import { moduleLoadOrder } from "./module-set.ts";
 
@@ -37,6 +40,8 @@ export interface Kernel {
   readonly modules: readonly string[];
   readonly folder: string;
 }
+
+type KernelRecord = Omit<Kernel, "folder">;
 
 export interface KernelFiles {
   /** A bzImage or an ELF kernel. */
@@ -73,7 +78,7 @@ export class KernelStore {
 
   /** @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE when there is no such kernel */
   async get(release: string): Promise<Kernel> {
-    const kernel = /^[\w.+~-]+$/.test(release) ? await this.#read(release) : undefined;
+    const kernel = await this.#read(release);
     if (kernel) return kernel;
     const known = (await this.list()).map((one) => one.release).join(", ") || "none";
     throw new ImageError(
@@ -83,34 +88,30 @@ export class KernelStore {
     );
   }
 
-  /** Takes a kernel in, with the modules a guest needs; the first one becomes the current one. */
+  /**
+   * Takes a kernel in, with the modules a guest needs; the first one becomes the current one. A kernel
+   * that is here already stays as it is; it keeps its modules when the same one is added without.
+   *
+   * @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE when it is no kernel, WL_IMAGE_IO
+   */
   async add(files: KernelFiles): Promise<Kernel> {
-    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
     const bytes = await withIoError("read", files.vmlinuzPath, readFile(files.vmlinuzPath));
     const digest = createHash("sha256").update(bytes).digest("hex");
     const release = isElfKernel(bytes)
-      ? `${basename(files.vmlinuzPath).replace(/[^\w.+~-]/g, "_")}-${digest.slice(0, 8)}`
+      ? `${basename(files.vmlinuzPath).replace(/[^\w.+~-]|^\./g, "_")}-${digest.slice(0, 8)}`
       : kernelRelease(bytes, files.vmlinuzPath);
     const order = await moduleLoadOrder(files.modulePaths);
-    const beside = await mkdtemp(join(this.#folder, ".new-"));
-    try {
-      const modules = order.map((path) => basename(path));
-      const record = {
-        release,
-        digest,
-        sizeBytes: bytes.length,
-        source: files.source,
-        modules,
-      };
-      await mkdir(join(beside, "modules"));
-      await writeFile(join(beside, "vmlinuz"), bytes);
-      for (const path of order) await copyFile(path, join(beside, "modules", basename(path)));
-      await writeFile(join(beside, "kernel.json"), `${JSON.stringify(record, null, 2)}\n`);
-      await rm(join(this.#folder, release), { recursive: true, force: true });
-      await rename(beside, join(this.#folder, release));
-    } catch (error) {
-      await rm(beside, { recursive: true, force: true });
-      throw error;
+    const modules = order.map((path) => basename(path));
+    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
+    await using _lock = await lockFile(join(this.#folder, ".lock"));
+    await removeRemains(this.#folder);
+    const present = await this.#read(release);
+    const isPresent =
+      present?.digest === digest &&
+      (modules.length === 0 || modules.join(" ") === present.modules.join(" "));
+    if (!isPresent) {
+      const record = { release, digest, sizeBytes: bytes.length, source: files.source, modules };
+      await withIoError("write", this.#folder, this.#write(record, bytes, order));
     }
     if (!(await this.current())) await this.use(release);
     return this.get(release);
@@ -119,15 +120,30 @@ export class KernelStore {
   /** Makes a kernel the current one. */
   async use(release: string): Promise<void> {
     await this.get(release);
-    const beside = join(this.#folder, `.current-${process.pid}`);
-    await writeFile(beside, `${release}\n`);
-    await rename(beside, join(this.#folder, "current"));
+    await replaceFile(join(this.#folder, "current"), `${release}\n`);
+  }
+
+  /** Writes a kernel's folder beside and renames it. The caller holds the lock. */
+  async #write(record: KernelRecord, vmlinuz: Buffer, modulePaths: readonly string[]) {
+    const beside = await mkdtemp(join(this.#folder, REMAINS_PREFIX));
+    try {
+      await mkdir(join(beside, "modules"));
+      await writeFile(join(beside, "vmlinuz"), vmlinuz);
+      for (const path of modulePaths) await copyFile(path, join(beside, "modules", basename(path)));
+      await writeFile(join(beside, "kernel.json"), `${JSON.stringify(record, null, 2)}\n`);
+      await rm(join(this.#folder, record.release), { recursive: true, force: true });
+      await rename(beside, join(this.#folder, record.release));
+    } catch (error) {
+      await rm(beside, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   async #read(name: string): Promise<Kernel | undefined> {
+    if (!/^[\w+~-][\w.+~-]*$/.test(name)) return undefined; // Not a release, or a half-written folder.
     const folder = join(this.#folder, name);
     try {
-      const record = JSON.parse(await readFile(join(folder, "kernel.json"), "utf8"));
+      const record: KernelRecord = JSON.parse(await readFile(join(folder, "kernel.json"), "utf8"));
       return { ...record, folder };
     } catch {
       return undefined; // Not a kernel's folder: the file "current", or one half removed.
