@@ -24,7 +24,7 @@ import {
 } from "./runtimes/node-runtime.ts";
 import { BuildMemory } from "./store/build-memory.ts";
 import { type Folders, windlassFolders } from "./store/folders.ts";
-import type { Image, ImageConfig, Part } from "./store/image.ts";
+import { type Image, type ImageConfig, imageName, type Part } from "./store/image.ts";
 import { ImageStore } from "./store/image-store.ts";
 import { WINDLASS_VERSION } from "./version.ts";
 
@@ -77,6 +77,7 @@ export interface BuildResult {
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const { folder, folders = windlassFolders(), signal } = options;
+  if (options.name !== undefined) imageName(options.name); // Refused now, not after the work.
   const steps = new Steps(options.onProgress, signal);
   const store = new ImageStore(folders.data);
   const memory = new BuildMemory(folders.cache, store.blobs);

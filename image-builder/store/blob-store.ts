@@ -2,12 +2,13 @@
  * Content-addressed files: `blobs/sha256/HEX`. A blob is written beside and renamed, so one that is
  * there is whole; two writers of the same content both succeed.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { withIoError } from "../runtimes/io-error.ts";
 import type { Part } from "./image.ts";
+import { pathBeside, removeRemains } from "./replace-file.ts";
 
 export class BlobStore {
   readonly #folder: string;
@@ -45,7 +46,7 @@ export class BlobStore {
    */
   async write<T extends Part>(writer: (path: string) => Promise<T>): Promise<T> {
     await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
-    const beside = join(this.#folder, `.new-${process.pid}-${randomUUID()}`);
+    const beside = pathBeside(join(this.#folder, "blob"));
     try {
       const part = await writer(beside);
       await withIoError("write", beside, syncFile(beside));
@@ -84,10 +85,7 @@ export class BlobStore {
 
   /** Removes what killed writers left; the caller holds the store's exclusive lock. */
   async removeRemains(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => []);
-    for (const name of names.filter((one) => one.startsWith(".new-"))) {
-      await rm(join(this.#folder, name), { force: true });
-    }
+    await removeRemains(this.#folder);
   }
 }
 

@@ -2,12 +2,12 @@
  * What earlier builds made: from the key of a part's sources to the blob. Only a shortcut: it is in the
  * cache, and a blob that is gone is made again.
  */
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withIoError } from "../runtimes/io-error.ts";
 import type { BlobStore } from "./blob-store.ts";
 import type { Part } from "./image.ts";
+import { replaceFile } from "./replace-file.ts";
 
 export interface RememberedPart extends Part {
   readonly uncompressedBytes: number;
@@ -34,18 +34,27 @@ export class BuildMemory {
     const known = await this.#read(path);
     if (known && (await this.#blobs.has(known))) return { part: known, cached: true };
     const part = await make();
-    const beside = join(this.#folder, `.new-${process.pid}-${randomUUID()}`);
-    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
-    await withIoError("write", beside, writeFile(beside, JSON.stringify(part)));
-    await withIoError("write", path, rename(beside, path));
+    await replaceFile(path, JSON.stringify(part));
     return { part, cached: false };
   }
 
   async #read(path: string): Promise<RememberedPart | undefined> {
     try {
-      return JSON.parse(await readFile(path, "utf8"));
+      const value: unknown = JSON.parse(await readFile(path, "utf8"));
+      return isRememberedPart(value) ? value : undefined;
     } catch {
       return undefined;
     }
   }
+}
+
+function isRememberedPart(value: unknown): value is RememberedPart {
+  if (typeof value !== "object" || value === null) return false;
+  const { digest, sizeBytes, uncompressedBytes } = value as Record<string, unknown>;
+  return (
+    typeof digest === "string" &&
+    /^[0-9a-f]{64}$/.test(digest) &&
+    Number.isSafeInteger(sizeBytes) &&
+    Number.isSafeInteger(uncompressedBytes)
+  );
 }

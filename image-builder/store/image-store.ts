@@ -11,14 +11,14 @@
  * Everything is written beside and renamed. A crash can leave blobs that no name reaches; `prune`
  * removes them.
  */
-import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
-import { withIoError } from "../runtimes/io-error.ts";
+import { ioError, withIoError } from "../runtimes/io-error.ts";
 import { BlobStore } from "./blob-store.ts";
 import { type FileLock, lockFile } from "./file-lock.ts";
 import { type Image, type ImageConfig, imageName, imageParts, SHORT_ID_LENGTH } from "./image.ts";
+import { removeRemains, replaceFile } from "./replace-file.ts";
 
 /** A larger blob is no configuration. */
 const CONFIG_BYTES_MAX = 1024 * 1024;
@@ -52,9 +52,16 @@ export class ImageStore {
     return { id: digest, names: [full], config };
   }
 
-  /** Gives an image a further name. */
+  /**
+   * Gives an image a further name.
+   *
+   * @throws {ImageError} WL_IMAGE_STORE when there is no such image
+   */
   async tag(id: string, name: string): Promise<void> {
-    await this.#writeReference("names", imageName(name), id);
+    const full = imageName(name);
+    await using _lock = await this.lock({ shared: true });
+    await this.read(id);
+    await this.#writeReference("names", full, id);
   }
 
   /** Every image that has a name or is pinned, by name. */
@@ -149,6 +156,7 @@ export class ImageStore {
   async prune(): Promise<PruneReport> {
     await using _lock = await this.lock({ shared: false });
     await this.blobs.removeRemains();
+    for (const kind of ["names", "pins"]) await removeRemains(join(this.#folder, kind));
     return await this.#removeUnreached();
   }
 
@@ -159,7 +167,7 @@ export class ImageStore {
     const configs = new Set([...names.values(), ...pins.values()]);
     for (const id of configs) {
       keep.add(id);
-      const image = await this.#read(id, names);
+      const image = await this.#readSurely(id, names);
       for (const part of image ? Object.values(imageParts(image.config)) : []) {
         keep.add(part.digest);
       }
@@ -189,6 +197,17 @@ export class ImageStore {
     }
   }
 
+  /** Tells an image that is gone from one that cannot be read now, whose parts must not be lost. */
+  async #readSurely(id: string, names: ReadonlyMap<string, string>): Promise<Image | undefined> {
+    const image = await this.#read(id, names);
+    if (image) return image;
+    const path = this.blobs.path(id);
+    await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "ENOENT") throw ioError("read", path, cause);
+    });
+    return undefined;
+  }
+
   async #references(kind: "names" | "pins"): Promise<Map<string, string>> {
     const folder = join(this.#folder, kind);
     const files = await readdir(folder).catch(() => []);
@@ -197,22 +216,26 @@ export class ImageStore {
         .filter((file) => !file.startsWith("."))
         .map(async (file): Promise<[string, string]> => {
           const text = await readFile(join(folder, file), "utf8").catch(() => "");
-          return [decodeURIComponent(file), text.trim()];
+          return [decoded(file), text.trim()];
         }),
     );
-    return new Map(entries.filter(([, id]) => /^[0-9a-f]{64}$/.test(id)));
+    return new Map(entries.filter(([name, id]) => name !== "" && /^[0-9a-f]{64}$/.test(id)));
   }
 
   async #writeReference(kind: "names" | "pins", name: string, id: string): Promise<void> {
-    const path = this.#referencePath(kind, name);
-    const folder = join(this.#folder, kind);
-    const beside = join(folder, `.new-${process.pid}-${randomUUID()}`);
-    await withIoError("write", folder, mkdir(folder, { recursive: true }));
-    await withIoError("write", beside, writeFile(beside, `${id}\n`));
-    await withIoError("write", path, rename(beside, path));
+    await replaceFile(this.#referencePath(kind, name), `${id}\n`);
   }
 
   #referencePath(kind: "names" | "pins", name: string): string {
     return join(this.#folder, kind, encodeURIComponent(name));
+  }
+}
+
+/** The name that a file stands for; "" for a file that is none of ours. */
+function decoded(file: string): string {
+  try {
+    return decodeURIComponent(file);
+  } catch {
+    return "";
   }
 }

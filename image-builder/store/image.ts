@@ -1,5 +1,6 @@
 /** An image: one program, ready to boot. Its configuration is a document; its parts are blobs. */
 import type { ProgramSpec } from "../../guest/api/program.ts";
+import { ImageError } from "../errors.ts";
 
 /** A blob of the store. */
 export interface Part {
@@ -48,22 +49,28 @@ export const SHORT_ID_LENGTH = 12;
 
 const NAME_PATTERN = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
 const TAG_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-const NAME_LENGTH_MAX = 200;
+/** The name is a file's name in the store, with "/" and ":" as three characters: NAME_MAX of Linux. */
+const ENCODED_LENGTH_MAX = 255;
 
 /**
  * "hello" gives "hello:latest". The grammar is Docker's, without a registry's host.
  *
- * @throws {RangeError} that says what a name may look like
+ * @throws {ImageError} WL_IMAGE_STORE that says what a name may look like, or that it is too long
  */
 export function imageName(text: string): string {
   const colon = text.lastIndexOf(":");
   const name = colon < 0 ? text : text.slice(0, colon);
   const tag = colon < 0 ? "latest" : text.slice(colon + 1);
-  if (!NAME_PATTERN.test(name) || !TAG_PATTERN.test(tag) || name.length > NAME_LENGTH_MAX) {
-    throw new RangeError(
-      `"${text}" is not an image name: lowercase letters, digits and single ".", "_", "-", "/" ` +
-        "between them, then perhaps a colon and a tag",
-    );
+  if (!NAME_PATTERN.test(name) || !TAG_PATTERN.test(tag)) {
+    throw new ImageError("WL_IMAGE_STORE", `"${text}" is not an image name`, {
+      next:
+        'Use lowercase letters and digits with single ".", "_", "-" or "/" between them, and ' +
+        "perhaps a colon and a tag",
+    });
+  }
+  if (encodeURIComponent(`${name}:${tag}`).length > ENCODED_LENGTH_MAX) {
+    const next = "Choose a name that has 200 characters at the most";
+    throw new ImageError("WL_IMAGE_STORE", `"${text}" is too long for an image name`, { next });
   }
   return `${name}:${tag}`;
 }
