@@ -35,11 +35,18 @@ function nextMemoryMib(memoryMib: number): number {
   return Math.ceil((memoryMib * 2) / 64) * 64;
 }
 
+/** What V8 takes of a machine's memory by itself: half of it, at most this (v8 heap.cc). */
+const V8_DEFAULT_LIMIT_MIB = 2048;
+/** Below this gain the default stands: under any V8 flag Node compiles its own library anew. */
+const WORTHWHILE_GAIN = 1.5;
+
 /**
  * V8's heap limit for a program in this machine: three quarters of what is available when it starts.
- * V8's own default takes half of the machine's memory, which leaves a small machine no room for the
- * agent, or a large one unused.
+ *
+ * @returns undefined where V8's own default is near enough, which is on every machine up to some 5 GiB
  */
-export function heapLimitMib(availableMib: number): number {
-  return Math.max(24, Math.floor(availableMib * 0.75));
+export function heapLimitMib(totalMib: number, availableMib: number): number | undefined {
+  const byDefault = Math.min(totalMib / 2, V8_DEFAULT_LIMIT_MIB);
+  const wanted = Math.floor(availableMib * 0.75);
+  return wanted > byDefault * WORTHWHILE_GAIN ? wanted : undefined;
 }

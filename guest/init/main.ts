@@ -20,6 +20,8 @@ import { ProgramSupervisor } from "./program-supervisor.ts";
 import { resolveUser } from "./user-database.ts";
 
 const STANDARD_OUTPUT = 1;
+/** The program has the CPU for itself until it listens or has ended, but no longer than this. */
+const PROGRAM_HEAD_START_MS = 3_000;
 /** Below the program's: while both start on one vCPU, the program goes first. */
 const STARTING_PRIORITY = 10;
 
@@ -83,6 +85,7 @@ async function main(): Promise<void> {
   });
   supervisor.start();
 
+  await supervisor.settled(PROGRAM_HEAD_START_MS);
   setPriority(STARTING_PRIORITY);
   const { createAgent } = loadAgent();
   const agent = await createAgent({

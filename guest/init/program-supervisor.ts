@@ -59,6 +59,7 @@ export class ProgramSupervisor implements ProgramControl {
   #health: HealthMonitor | undefined;
   /** No restart, whatever the policy says: somebody asked for the end. */
   #stopping = false;
+  #onSettled: () => void = () => undefined;
   /** Resolved at the end of the present run. */
   #ended: Promise<void> = Promise.resolve();
 
@@ -79,7 +80,8 @@ export class ProgramSupervisor implements ProgramControl {
     let child: ChildProcess;
     try {
       const { uid, gid, home } = resolveUser(spec.user);
-      const heap = spec.isNode ? heapLimitMib(memory().availableMib) : undefined;
+      const { totalMib, availableMib } = memory();
+      const heap = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
       child = spawn(path, args, {
         cwd: spec.workdir,
         env: programEnvironment(environment, home, heap),
@@ -116,6 +118,18 @@ export class ProgramSupervisor implements ProgramControl {
     this.#phase("program-started");
     this.#watchPorts();
     if (spec.health) this.#watchHealth(spec.health);
+  }
+
+  /** Resolves when the program listens or has ended, or after the time. */
+  async settled(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onSettled = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (this.#state !== "running" || this.#portsAnswer()) this.#onSettled();
+    });
   }
 
   status(): ProgramStatus {
@@ -200,6 +214,7 @@ export class ProgramSupervisor implements ProgramControl {
     this.#signal = signal;
     this.#reason = reason ?? null;
     this.#finishedAt = new Date();
+    this.#onSettled();
     const ranMs = this.#finishedAt.getTime() - (this.#startedAt?.getTime() ?? 0);
     if (ranMs >= GOOD_RUN_MS) this.#failures = 0;
     const again = !this.#stopping && mayRestart(spec, exitCode, this.#failures);
@@ -254,6 +269,7 @@ export class ProgramSupervisor implements ProgramControl {
       this.#listening = this.#options.listeningPorts();
       if (this.#portsAnswer()) {
         this.#phase("program-listening");
+        this.#onSettled();
         if (!this.#options.spec.health) this.#phase("ready");
       } else if (performance.now() - startedMs < LISTEN_POLL_MAX_MS) {
         this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);

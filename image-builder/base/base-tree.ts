@@ -7,12 +7,9 @@ import { join } from "node:path";
 import { initExecutable } from "../first-process/init.ts";
 import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
 import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
-import { AGENT_CACHE_FLAGS, agentCodeCache } from "./agent-cache.ts";
+import { agentCodeCache } from "./agent-cache.ts";
 
 const AGENT_FOLDER = "/usr/lib/windlass";
-
-/** V8 settings of the agent: it is small, and its memory is the program's. */
-const AGENT_NODE_FLAGS = ["--max-old-space-size=64", "--max-semi-space-size=1"];
 
 export interface BaseOptions {
   /** Folder with init.js, agent.js and koffi.node: Windlass's own dist/guest. */
@@ -29,8 +26,9 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
   const agentPath = `${AGENT_FOLDER}/agent.js`;
   const agent = await readFile(join(guestFolder, "agent.js"));
   const cache = await agentCodeCache({ bundle: agent, guestPath: agentPath, nodePath, signal });
+  // Without flags: under any, Node compiles its own library anew (agent-cache.ts).
   const init = initExecutable({
-    argv: [nodeGuestPath, ...AGENT_NODE_FLAGS, ...AGENT_CACHE_FLAGS, `${AGENT_FOLDER}/init.js`],
+    argv: [nodeGuestPath, `${AGENT_FOLDER}/init.js`],
     environment: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/root" },
   });
   return [
@@ -40,7 +38,7 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
     file("/sbin/windlass-tty", terminalHelperExecutable(), 0o755),
     file(`${AGENT_FOLDER}/init.js`, await readFile(join(guestFolder, "init.js"))),
     file(agentPath, agent),
-    file(`${agentPath}.cache`, cache),
+    ...(cache.length > 0 ? [file(`${agentPath}.cache`, cache)] : []),
     file(`${AGENT_FOLDER}/koffi.node`, await readFile(join(guestFolder, "koffi.node"))),
   ];
 }
