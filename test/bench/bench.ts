@@ -53,9 +53,7 @@ export class Samples {
 export function summary(values: readonly number[]): Omit<BenchCase, "case" | "unit"> {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number): number =>
-    rounded(
-      sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN,
-    );
+    rounded(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN);
   const middle = sorted.length / 2;
   const [low = Number.NaN, high = Number.NaN] = [
     sorted[Math.ceil(middle) - 1],
