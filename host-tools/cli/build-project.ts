@@ -1,0 +1,39 @@
+/** Builds an image and shows its progress; shared by `build` and `run DIR`. */
+import { type BuildProgress, type BuildResult, build } from "../../image-builder/build-image.ts";
+import type { Output } from "./output.ts";
+import { printableLine } from "./printable-text.ts";
+import { bytesText, elapsedText } from "./quantity-text.ts";
+
+export interface ProjectBuild {
+  readonly folder: string;
+  readonly name?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly output: Output;
+  /** No progress, no warnings. */
+  readonly quiet: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** @throws {ImageError}; or the signal's reason */
+export async function buildProject(request: ProjectBuild): Promise<BuildResult> {
+  const { folder, name, kernel, output, quiet, signal } = request;
+  const onProgress = (progress: BuildProgress): void => output.note(progressLine(progress));
+  const result = await build({
+    folder,
+    name,
+    kernel,
+    signal,
+    ...(quiet ? {} : { onProgress }),
+  });
+  if (quiet) return result;
+  for (const warning of result.warnings) output.note(`warning: ${printableLine(warning)}`);
+  return result;
+}
+
+/** "program   8f1c2a9d0e7b   13.6 KiB   45 ms" */
+export function progressLine(progress: BuildProgress): string {
+  const { step, detail, sizeBytes, durationMs, cached } = progress;
+  const size = sizeBytes === undefined ? "" : `, ${bytesText(sizeBytes)}`;
+  const how = cached ? "unchanged" : elapsedText(durationMs);
+  return `${step.padEnd(8)} ${printableLine(detail)}${size} (${how})`;
+}

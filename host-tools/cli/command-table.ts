@@ -1,0 +1,23 @@
+/** Every command. The parser, the help and the completions are made from this table alone. */
+import type { CommandSpec, OptionValues } from "./command.ts";
+import { hostCommands } from "./host-commands.ts";
+import { imageCommands } from "./image-commands.ts";
+import { instanceCommands } from "./instance-commands.ts";
+
+const table = { ...instanceCommands, ...imageCommands, ...hostCommands } as const;
+
+/** "run", "kernel add". */
+export type CommandName = keyof typeof table;
+export type OptionsOf<Name extends CommandName> = OptionValues<(typeof table)[Name]["options"]>;
+
+export const commandTable: Readonly<Record<CommandName, CommandSpec>> = table;
+export const commandNames = Object.keys(table) as readonly CommandName[];
+
+export function isCommandName(word: string): word is CommandName {
+  return Object.hasOwn(table, word);
+}
+
+/** First words of commands of two words: "kernel", "image". */
+export function isCommandFamily(word: string): boolean {
+  return commandNames.some((name) => name.startsWith(`${word} `));
+}

@@ -1,0 +1,26 @@
+/** `windlass prune`. */
+import { Instances } from "../../instance/instances.ts";
+import type { Execute } from "../invocation.ts";
+import { bytesText } from "../quantity-text.ts";
+
+export const execute: Execute<"prune"> = async ({ options, output, signal }) => {
+  const instances = new Instances();
+  const removedInstances: string[] = [];
+  if (options.instances) {
+    for (const { record, state } of await instances.list()) {
+      if (state === "running") continue;
+      await instances.remove(record.id, { signal });
+      removedInstances.push(record.name);
+      if (!options.json) await output.print(`removed instance ${record.name}\n`);
+    }
+  }
+  const { removedImages, freedBytes } = await instances.images.prune();
+  if (options.json) {
+    await output.json({ removedInstances, removedImages, freedBytes });
+    return 0;
+  }
+  const count = removedImages.length;
+  const images = count === 0 ? "" : ` with ${count} unnamed image${count === 1 ? "" : "s"}`;
+  await output.print(`freed ${bytesText(freedBytes)}${images}\n`);
+  return 0;
+};

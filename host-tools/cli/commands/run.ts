@@ -1,0 +1,104 @@
+/** `windlass run`. */
+import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { HostError } from "../../errors.ts";
+import { type CreateOptions, Instances } from "../../instance/instances.ts";
+import { parsePublish } from "../../network/publish.ts";
+import { createAndStart } from "../../run.ts";
+import { waitStarted } from "../background.ts";
+import { buildProject } from "../build-project.ts";
+import { foreground } from "../foreground.ts";
+import type { Execute, Invocation } from "../invocation.ts";
+import { environment, environmentFile, memoryMib, restartPolicyOf } from "../option-values.ts";
+import { printableLine } from "../printable-text.ts";
+
+export const execute: Execute<"run"> = async (invocation) => {
+  const { options, operands, output, signal } = invocation;
+  const [target = "", ...args] = operands;
+  // What is wrong with the options is said before anything is built.
+  const create = await createOptions(invocation, args);
+  const instances = new Instances();
+  const image = await imageOf(invocation, instances, target);
+  const started = await createAndStart(instances, { ...create, image }, { signal });
+  const { launch } = started.record;
+  const isQuiet = options.quiet || options.json;
+  if (!isQuiet && launch?.accelerator === "tcg")
+    output.note(printableLine(launch.acceleratorReason));
+  if (!options.detach) {
+    const { interactive } = options;
+    return await foreground(started, { ...invocation, instances, interactive });
+  }
+  const view = await waitStarted(instances, started, { signal });
+  await (options.json ? output.json(view) : output.print(`${view.id}\n`));
+  return 0;
+};
+
+async function createOptions(
+  { options }: Invocation<"run">,
+  args: readonly string[],
+): Promise<Omit<CreateOptions, "image">> {
+  const files = await Promise.all(options["env-file"].map(readVariables));
+  const { cpus, memory, restart, user, workdir } = options;
+  if (cpus === 0) throw usage("A machine needs a vCPU", "Write --cpus 1 or more");
+  if (workdir !== undefined && !workdir.startsWith("/")) {
+    throw usage(
+      `"${workdir}" is not an absolute path`,
+      "Write -w /app or another path of the guest",
+    );
+  }
+  return {
+    name: options.name,
+    memoryMib: memory === undefined ? undefined : memoryMib(memory),
+    vcpuCount: cpus,
+    accelerator: options.accelerator,
+    kernelPath: options.kernel === undefined ? undefined : await kernelPath(options.kernel),
+    publish: options.publish.map(parsePublish),
+    address: options.dhcp ? "dhcp" : "static",
+    autoRemove: options.rm,
+    environment: { ...Object.assign({}, ...files), ...environment(options.env) },
+    args,
+    program: {
+      ...(restart !== undefined && { restart: restartPolicyOf(restart) }),
+      ...(user !== undefined && { user }),
+      ...(workdir !== undefined && { workdir }),
+      ...(options.interactive && { openStdin: true }),
+    },
+  };
+}
+
+/** A folder is built first; a name that is an image's is the image, even beside a folder of that name. */
+async function imageOf(
+  { options, output, signal }: Invocation<"run">,
+  instances: Instances,
+  target: string,
+): Promise<string> {
+  const isPath = /^\.{0,2}\//.test(target) || target === "." || target === "..";
+  if (!isPath && (await instances.images.find(target))) return target;
+  const found = await stat(target).catch(() => undefined);
+  if (!found?.isDirectory()) {
+    if (isPath)
+      throw usage(`There is no folder "${target}"`, "Name a project's folder, or an image");
+    return target; // Unknown: says so when the instance is made.
+  }
+  const quiet = options.quiet || options.json;
+  const { image } = await buildProject({ folder: target, output, quiet, signal });
+  return image.id;
+}
+
+async function kernelPath(file: string): Promise<string> {
+  const path = resolve(file);
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) throw usage(`There is no kernel file "${file}"`, "Check the path");
+  return path;
+}
+
+async function readVariables(file: string): Promise<Record<string, string>> {
+  const text = await readFile(file, "utf8").catch((cause: Error) => {
+    throw usage(`Cannot read "${file}": ${cause.message}`, "Check the path of --env-file");
+  });
+  return environmentFile(text, file);
+}
+
+function usage(message: string, next: string): HostError {
+  return new HostError("WL_USAGE", message, { next });
+}

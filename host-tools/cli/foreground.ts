@@ -1,0 +1,162 @@
+/** An instance in the foreground: its output is ours, its end is ours, Ctrl-C ends it. */
+import type { ExitRecord } from "../../guest/api/journal.ts";
+import { HostError } from "../errors.ts";
+import { signalNumber } from "../instance/exit-code.ts";
+import type { End } from "../instance/instance-record.ts";
+import type { Instance, Instances } from "../instance/instances.ts";
+import type { Interrupts } from "./interrupts.ts";
+import { printRecord } from "./journal-output.ts";
+import type { Output } from "./output.ts";
+import { sendInput } from "./program-input.ts";
+import { stepNote } from "./stop-note.ts";
+
+export interface Foreground extends Interrupts {
+  readonly output: Output;
+  readonly instances: Instances;
+  /** Send our standard input to the program. */
+  readonly interactive: boolean;
+  report(error: unknown): void;
+}
+
+/**
+ * Shows a started instance to its end.
+ *
+ * @returns the program's exit status
+ * @throws {HostError} WL_BOOT_FAILED when the machine ended before the program began; or the reason of
+ *   the interruption, when the machine has ended
+ */
+export async function foreground(instance: Instance, context: Foreground): Promise<number> {
+  const { instances, output, signal } = context;
+  const { id, name, options } = instance.record;
+  const boot = bootOutcome(instances, instance, context);
+  const ending = new Ending(instance, context);
+  using _ending = ending.onInterrupt();
+  const input = new AbortController();
+  let exit: ExitRecord | undefined;
+  try {
+    for await (const record of instances.journal(instance, { follow: true, launchOnly: true })) {
+      await printRecord(output, record);
+      if (record.kind === "phase" && record.phase === "agent-listening") {
+        ending.agentAnswers = true;
+        if (context.interactive) void connectInput(instance, context, input.signal);
+      }
+      if (record.kind === "exit" && record.final) exit = record;
+      if (exit && options.program.onExit === "keep") break;
+    }
+  } finally {
+    input.abort();
+  }
+  await ending.finished();
+  if (exit && options.program.onExit === "keep" && !signal.aborted) {
+    if (options.autoRemove) await instances.remove(id, { force: true });
+    else output.note(`The machine goes on (onExit: keep); "windlass stop ${name}" ends it`);
+    return statusOf(exit);
+  }
+  const end = await instances.wait(id).catch(ignoreRemoved);
+  signal.throwIfAborted();
+  if (exit) return statusOf(exit);
+  const failure = await boot;
+  if (failure) throw failure;
+  return end?.exitCode ?? 1;
+}
+
+/** Why the boot failed; undefined when it did not. One that only takes long is reported at once. */
+async function bootOutcome(
+  instances: Instances,
+  instance: Instance,
+  { signal, report }: Foreground,
+): Promise<unknown> {
+  try {
+    await instances.ready(instance, { signal });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HostError && error.code === "WL_BOOT_TIMEOUT")) return error;
+    report(error);
+    return undefined;
+  }
+}
+
+async function connectInput(
+  { record }: Instance,
+  { instances, report }: Foreground,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const { client } = await instances.client(record.id);
+    await using _client = client;
+    await sendInput(client, process.stdin, { signal });
+  } catch (error) {
+    if (!signal.aborted) report(error);
+  }
+}
+
+/** Ends the machine when we are interrupted: asks at the first Ctrl-C, kills at the second. */
+class Ending {
+  /** Before that nobody in the guest can be asked, and there is nothing to lose. */
+  agentAnswers = false;
+  readonly #id: string;
+  readonly #context: Foreground;
+  readonly #work: Promise<void>[] = [];
+
+  constructor({ record }: Instance, context: Foreground) {
+    this.#id = record.id;
+    this.#context = context;
+  }
+
+  onInterrupt(): Disposable {
+    const { signal, urgent } = this.#context;
+    const ask = (): void => void this.#work.push(this.#attempt(() => this.#stop()));
+    const kill = (): void => void this.#work.push(this.#attempt(() => this.#kill()));
+    signal.addEventListener("abort", ask, { once: true });
+    urgent.addEventListener("abort", kill, { once: true });
+    if (signal.aborted) ask();
+    return {
+      [Symbol.dispose]: () => {
+        signal.removeEventListener("abort", ask);
+        urgent.removeEventListener("abort", kill);
+      },
+    };
+  }
+
+  async finished(): Promise<void> {
+    await Promise.all(this.#work);
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.agentAnswers) return await this.#kill();
+    const { instances, urgent, output } = this.#context;
+    output.note("Stopping the program; Ctrl-C again kills it");
+    const onStep = (step: Parameters<typeof stepNote>[0]): void => {
+      const note = stepNote(step);
+      if (note !== undefined) output.note(note);
+    };
+    await instances.stop(this.#id, { signal: urgent, onStep });
+  }
+
+  async #kill(): Promise<void> {
+    await this.#context.instances.kill(this.#id, "SIGKILL");
+  }
+
+  /** What fails because the machine has ended meanwhile has not failed. */
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (error === this.#context.urgent.reason) return;
+      const isEnded =
+        error instanceof HostError && /^WL_INSTANCE_(STATE|UNKNOWN)$/.test(error.code);
+      if (!isEnded) this.#context.report(error);
+    }
+  }
+}
+
+/** As a shell has it: 128 + n for a signal. */
+function statusOf({ exitCode, signal }: ExitRecord): number {
+  return exitCode ?? 128 + signalNumber(signal ?? "SIGKILL");
+}
+
+/** Somebody else has seen the end first, and removed an instance that was to be removed. */
+function ignoreRemoved(error: unknown): End | undefined {
+  if (error instanceof HostError && error.code === "WL_INSTANCE_UNKNOWN") return undefined;
+  throw error;
+}
