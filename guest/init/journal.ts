@@ -78,9 +78,11 @@ class ConsoleWriter {
     this.#writing = true;
     const bytes = Buffer.concat(this.#queue);
     this.#queue = [];
-    write(this.#fd, bytes, (_error, written) => {
+    write(this.#fd, bytes, (error, written) => {
       this.#writing = false;
-      const rest = bytes.subarray(written ?? bytes.length);
+      // A console that refuses is not asked again and again; what it did not take is lost to it.
+      if (error) this.#leftOutBytes += bytes.length;
+      const rest = error ? Buffer.alloc(0) : bytes.subarray(written);
       this.#queuedBytes -= bytes.length - rest.length;
       if (rest.length > 0) this.#queue.unshift(rest);
       this.#drain();

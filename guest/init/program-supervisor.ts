@@ -3,7 +3,7 @@
  * the restart policy says, and ends it for good when the machine is to stop.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
 import type { JournalRecord, OutputRecord } from "../api/journal.ts";
@@ -60,6 +60,8 @@ export class ProgramSupervisor implements ProgramControl {
   /** No restart, whatever the policy says: somebody asked for the end. */
   #stopping = false;
   #onSettled: () => void = () => undefined;
+  /** Resolved when the restart or stop asked for last is done. */
+  #changes: Promise<void> = Promise.resolve();
   /** Resolved at the end of the present run. */
   #ended: Promise<void> = Promise.resolve();
 
@@ -92,16 +94,18 @@ export class ProgramSupervisor implements ProgramControl {
       });
     } catch (error) {
       this.#ended = Promise.resolve();
-      this.#finish(127, null, `Cannot start "${path}": ${messageOf(error)}`);
+      this.#finish(127, null, startFailure(spec, error));
       return;
     }
     this.#child = child;
+    // A program that closed its input, or has ended, is no failure of the agent.
+    child.stdin?.on("error", () => undefined);
     this.#follow(child, "stdout");
     this.#follow(child, "stderr");
     this.#ended = new Promise((resolve) => {
       child.once("error", (error) => {
         if (child.pid !== undefined) return;
-        this.#finish(127, null, `Cannot start "${path}": ${messageOf(error)}`);
+        this.#finish(127, null, startFailure(spec, error));
         resolve();
       });
       child.once("exit", (code, signal) => {
@@ -161,6 +165,7 @@ export class ProgramSupervisor implements ProgramControl {
     chunk: Buffer,
     { end, signal }: { end: boolean; signal: AbortSignal },
   ): Promise<void> {
+    signal.throwIfAborted();
     const stdin = this.#child?.stdin;
     if (!stdin || stdin.destroyed || stdin.writableEnded) {
       throw new Error("The program's standard input is closed");
@@ -173,23 +178,37 @@ export class ProgramSupervisor implements ProgramControl {
         else resolve();
       };
       signal.addEventListener("abort", abort);
-      if (chunk.length > 0) stdin.write(chunk, end ? undefined : done);
-      if (end) stdin.end(done);
+      if (end) stdin.end(chunk, done);
+      else stdin.write(chunk, done);
     });
   }
 
-  async restart({ signal }: { signal: AbortSignal }): Promise<void> {
-    const wasStopping = this.#stopping;
-    await this.stop({ timeoutMs: RESTART_STOP_TIMEOUT_MS });
-    signal.throwIfAborted();
-    this.#stopping = wasStopping;
-    this.#restarts += 1;
-    this.#failures = 0;
-    this.start();
+  /** Ends the program and starts it, with all its retries before it. */
+  restart({ signal }: { signal: AbortSignal }): Promise<void> {
+    return this.#exclusively(async () => {
+      signal.throwIfAborted();
+      // From here on it is finished whatever the signal says: half a restart is a stopped program.
+      await this.#end(RESTART_STOP_TIMEOUT_MS);
+      this.#stopping = false;
+      this.#restarts += 1;
+      this.#failures = 0;
+      this.start();
+    });
   }
 
   /** Ends the program for good: its stop signal, then SIGKILL. Resolves when it has ended. */
-  async stop({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+  stop({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    return this.#exclusively(() => this.#end(timeoutMs));
+  }
+
+  /** One after the other: two restarts at once would start two programs. */
+  #exclusively(change: () => Promise<void>): Promise<void> {
+    const done = this.#changes.then(change);
+    this.#changes = done.catch(() => undefined);
+    return done;
+  }
+
+  async #end(timeoutMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#backoffTimer);
     const child = this.#child;
@@ -197,7 +216,8 @@ export class ProgramSupervisor implements ProgramControl {
       if (this.#state === "backoff") this.#state = "exited";
       return;
     }
-    child.kill(this.#options.spec.stopSignal as NodeJS.Signals);
+    // A signal that this system does not know is left out: SIGKILL follows.
+    ignoreErrors(() => child.kill(this.#options.spec.stopSignal as NodeJS.Signals));
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     await this.#ended;
     clearTimeout(timer);
@@ -238,15 +258,24 @@ export class ProgramSupervisor implements ProgramControl {
     exitCode: number | null,
     signal: string | null,
   ): string | undefined {
-    const { kernelLog, memory } = this.#options;
+    const { memory } = this.#options;
     return exitReason({
       pid: child.pid ?? 0,
       exitCode,
       signal,
       lastErrors: this.#lastErrors,
-      kernelLog,
+      kernelLog: () => this.#kernelLog(),
       memoryMib: memory().totalMib,
     });
+  }
+
+  /** "" when it cannot be read: the end of the program is reported all the same. */
+  #kernelLog(): string {
+    try {
+      return this.#options.kernelLog();
+    } catch {
+      return "";
+    }
   }
 
   #follow(child: ChildProcess, stream: OutputRecord["stream"]): void {
@@ -354,6 +383,16 @@ async function drained(child: ChildProcess): Promise<void> {
   });
   await Promise.race([Promise.all(ends), late]);
   clearTimeout(timer);
+}
+
+/** A missing working directory is reported as if the program were missing (spawn(2) of libuv). */
+function startFailure({ argv, workdir }: ProgramSpec, error: unknown): string {
+  let isFolder = false;
+  ignoreErrors(() => {
+    isFolder = statSync(workdir).isDirectory();
+  });
+  const why = isFolder ? messageOf(error) : `there is no folder "${workdir}" to run it in`;
+  return `Cannot start "${argv[0]}": ${why}`;
 }
 
 function messageOf(error: unknown): string {

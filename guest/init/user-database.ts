@@ -10,9 +10,13 @@ import type { Credentials } from "../agent/guest-system.ts";
 export function resolveUser(user: string, passwd: string, group: string): Credentials {
   const [userPart = "", groupPart] = user.split(":", 2);
   const entries = passwd.split("\n").map((line) => line.split(":"));
-  const entry = entries.find((fields) => fields[0] === userPart || fields[2] === userPart);
-  const uid = Number(entry?.[2] ?? (isNumber(userPart) ? userPart : Number.NaN));
-  if (!Number.isInteger(uid)) throw new Error(`There is no user "${userPart}" in the image`);
+  const valid = entries.filter((fields) => isNumber(fields[2]) && isNumber(fields[3]));
+  // A name goes before a number, as chown(1) has it.
+  const entry =
+    valid.find((fields) => fields[0] === userPart) ??
+    valid.find((fields) => fields[2] === userPart);
+  if (!entry && !isNumber(userPart)) throw new Error(`There is no user "${userPart}" in the image`);
+  const uid = Number(entry?.[2] ?? userPart);
   const home = entry?.[5];
   const gid = groupPart === undefined ? Number(entry?.[3] ?? 0) : resolveGroup(groupPart, group);
   return home === undefined ? { uid, gid } : { uid, gid, home };
@@ -20,12 +24,12 @@ export function resolveUser(user: string, passwd: string, group: string): Creden
 
 function resolveGroup(name: string, group: string): number {
   const entries = group.split("\n").map((line) => line.split(":"));
-  const entry = entries.find((fields) => fields[0] === name);
+  const entry = entries.find((fields) => fields[0] === name && isNumber(fields[2]));
   if (entry) return Number(entry[2]);
   if (isNumber(name)) return Number(name);
   throw new Error(`There is no group "${name}" in the image`);
 }
 
-function isNumber(text: string): boolean {
-  return /^\d{1,10}$/.test(text);
+function isNumber(text: string | undefined): boolean {
+  return text !== undefined && /^\d{1,10}$/.test(text);
 }
