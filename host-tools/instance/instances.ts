@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
 import type { ProgramSpec } from "../../guest/api/program.ts";
-import { lockFile } from "../../image-builder/store/file-lock.ts";
+import { lockFile, tryLockFile } from "../../image-builder/store/file-lock.ts";
 import { type Folders, windlassFolders } from "../../image-builder/store/folders.ts";
 import { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
@@ -268,7 +268,7 @@ export class Instances {
     const { record } = await this.get(reference);
     await using end = this.#machineEnd(record);
     await withSignal(end.promise, signal);
-    const { record: settled } = await this.#settle(record);
+    const { record: settled } = await this.#settleSeen(record);
     return settled.end ?? (await this.#end(record));
   }
 
@@ -300,7 +300,7 @@ export class Instances {
       }
       return instance;
     }
-    const settled = await this.#settle(record);
+    const settled = await this.#settleSeen(record);
     return record.options.autoRemove ? undefined : settled;
   }
 
@@ -313,11 +313,26 @@ export class Instances {
     return { record: { ...record, launch: strayLaunch(process) }, state };
   }
 
-  /** Records how an instance ended; removes it when it was to be. */
+  /**
+   * Records an end that was come across. Whoever changes the instance at this moment records it himself:
+   * every end is one event.
+   */
+  async #settleSeen(record: InstanceRecord): Promise<Instance> {
+    const lock = await tryLockFile(this.files(record).changeLock).catch(() => undefined);
+    if (!lock) {
+      const end = record.end ?? (await this.#end(record));
+      return { record: { ...record, end }, state: "exited" };
+    }
+    await using _lock = lock;
+    return await this.#settle(record);
+  }
+
+  /** Records how an instance ended; removes it when it was to be. The caller holds the change lock. */
   async #settle(record: InstanceRecord): Promise<Instance> {
-    const current = (await this.store.reread(record.id)) ?? record;
-    if (current.end) return { record: current, state: "exited" };
+    const current = await this.store.reread(record.id);
+    if (current?.end) return { record: current, state: "exited" };
     const end = await this.#end(record);
+    if (!current) return { record: { ...record, end }, state: "exited" }; // Removed meanwhile.
     const settled: InstanceRecord = { ...current, launch: current.launch ?? record.launch, end };
     await this.#event("die", settled, end.exitCode);
     if (record.options.autoRemove) await this.#destroy(settled);
