@@ -42,7 +42,7 @@ export interface CopyQuestion {
  * Into a folder that is there, under the source's name; otherwise under the new name. "SRC/." copies
  * what is in a folder.
  *
- * @throws {HostError} WL_USAGE when the source is missing, or the target cannot take it
+ * @throws {HostError} WL_HOST_IO when the source is missing, or the target cannot take it
  */
 export function copyTarget(question: CopyQuestion): CopyTarget {
   const { sourcePath, sourceKind, targetPath, targetKind, targetParentKind } = question;
@@ -84,5 +84,5 @@ function withoutSlash(path: string): string {
 }
 
 function refused(message: string, next: string): HostError {
-  return new HostError("WL_USAGE", message, { next });
+  return new HostError("WL_HOST_IO", message, { next });
 }

@@ -7,7 +7,7 @@ import { type CommandLine, parseCommandLine } from "./command-line.ts";
 import type { CommandName } from "./command-table.ts";
 import { loaders } from "./dispatch.ts";
 import { errorJson, errorText, reportOf } from "./error-report.ts";
-import { handleInterrupts, OutputClosed } from "./interrupts.ts";
+import { handleInterrupts, isInterruption, OutputClosed } from "./interrupts.ts";
 import type { Execute, Invocation } from "./invocation.ts";
 import { createOutput } from "./output.ts";
 
@@ -55,7 +55,8 @@ async function execute({
 /** Says what went wrong. @returns the exit status it stands for */
 function report(error: unknown): number {
   const described = reportOf(error);
-  if (error instanceof OutputClosed) return described.exitCode;
+  // Whoever pressed Ctrl-C knows; the status tells the others.
+  if (isInterruption(error)) return described.exitCode;
   const coloured = output.errorIsTerminal && !process.env["NO_COLOR"];
   const paint = (word: string): string => (coloured ? `${RED[0]}${word}${RED[1]}` : word);
   output.note(wantsJson ? errorJson(described) : errorText(described, paint));

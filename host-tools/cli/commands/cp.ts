@@ -29,7 +29,8 @@ export const execute: Execute<"cp"> = async (invocation) => {
   if (options.json) await output.json({ source: from, target: to, ...copied });
   else if (!options.quiet) {
     const size = bytesText(copied.sizeBytes);
-    output.note(`Copied ${size} (${copied.entries} entries) to ${printableLine(to)}`);
+    const entries = `${copied.entries} ${copied.entries === 1 ? "entry" : "entries"}`;
+    output.note(`Copied ${size} (${entries}) to ${printableLine(to)}`);
   }
   return 0;
 };
