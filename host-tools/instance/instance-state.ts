@@ -8,12 +8,13 @@ import { HostError } from "../errors.ts";
  */
 export type InstanceState = "created" | "running" | "exited";
 
-export type InstanceAction = "start" | "stop" | "kill" | "remove" | "talk";
+export type InstanceAction = "start" | "stop" | "kill" | "wait" | "remove" | "talk";
 
 const LEGAL = {
   start: ["created", "exited"],
   stop: ["running"],
   kill: ["running"],
+  wait: ["running", "exited"],
   remove: ["created", "exited"],
   /** Anything that needs the guest's agent: exec, cp, api, stats, top. */
   talk: ["running"],
@@ -23,9 +24,12 @@ const ADVICE: Record<InstanceAction, string> = {
   start: '"windlass restart" stops it first',
   stop: '"windlass ps -a" shows the state of every instance',
   kill: '"windlass ps -a" shows the state of every instance',
+  wait: 'Start it with "windlass start"',
   remove: 'Stop it first, or use "windlass rm -f"',
   talk: 'Start it with "windlass start"',
 };
+
+const VERBS: Partial<Record<InstanceAction, string>> = { talk: "reach", wait: "wait for" };
 
 export function isLegal(action: InstanceAction, state: InstanceState): boolean {
   return (LEGAL[action] as readonly InstanceState[]).includes(state);
@@ -34,7 +38,7 @@ export function isLegal(action: InstanceAction, state: InstanceState): boolean {
 /** @throws {HostError} WL_INSTANCE_STATE */
 export function checkLegal(action: InstanceAction, state: InstanceState, name: string): void {
   if (isLegal(action, state)) return;
-  const verb = action === "talk" ? "reach" : action;
+  const verb = VERBS[action] ?? action;
   throw new HostError("WL_INSTANCE_STATE", `Cannot ${verb} instance "${name}": it is ${state}`, {
     next: ADVICE[action],
   });

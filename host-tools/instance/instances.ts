@@ -142,7 +142,12 @@ export class Instances {
         program,
       },
     }));
-    await this.images.pin(record.id, image.id);
+    try {
+      await this.images.pin(record.id, image.id);
+    } catch (error) {
+      await this.store.remove(record.id);
+      throw error;
+    }
     await this.#event("create", record);
     return { record, state: "created" };
   }
@@ -221,10 +226,11 @@ export class Instances {
     reference: string,
     { force = false, signal }: Waiting & { force?: boolean } = {},
   ): Promise<void> {
-    const { state } = await this.get(reference);
+    const { record, state } = await this.get(reference);
     if (force && state === "running") {
-      const killed = await this.kill(reference, "SIGKILL", { signal });
-      if (killed.record.options.autoRemove) return;
+      // That it ended, or was removed, between our look and our kill is as good.
+      await this.kill(reference, "SIGKILL", { signal }).catch(ignoreEnded);
+      if (record.options.autoRemove) return;
     }
     await this.#change(reference, "remove", { signal }, async (instance) => {
       await this.#destroy(instance.record);
@@ -263,9 +269,14 @@ export class Instances {
     });
   }
 
-  /** Waits until an instance has ended and says how. */
+  /**
+   * Waits until an instance has ended and says how.
+   *
+   * @throws {HostError} WL_INSTANCE_STATE when it was never started
+   */
   async wait(reference: string, { signal }: Waiting = {}): Promise<End> {
-    const { record } = await this.get(reference);
+    const { record, state } = await this.get(reference);
+    checkLegal("wait", state, record.name);
     await using end = this.#machineEnd(record);
     await withSignal(end.promise, signal);
     const { record: settled } = await this.#settleSeen(record);
@@ -324,6 +335,10 @@ export class Instances {
       return { record: { ...record, end }, state: "exited" };
     }
     await using _lock = lock;
+    const current = await this.store.reread(record.id);
+    if (current && current.launch?.startedAt !== record.launch?.startedAt) {
+      return await this.#look(current); // Started anew since: that start has not ended.
+    }
     return await this.#settle(record);
   }
 
@@ -347,8 +362,9 @@ export class Instances {
   }
 
   async #destroy(record: InstanceRecord): Promise<void> {
-    await this.store.remove(record.id);
+    // In this order: a pin without its instance would keep the image for ever.
     await this.images.unpin(record.id);
+    await this.store.remove(record.id);
     await this.#event("destroy", record);
   }
 
@@ -415,6 +431,11 @@ function newToken(): string {
 function ignoreRemoved(error: unknown): void {
   const isGone = error instanceof HostError && String(error.cause).includes("ENOENT");
   if (!isGone) throw error;
+}
+
+function ignoreEnded(error: unknown): void {
+  const codes: readonly string[] = ["WL_INSTANCE_STATE", "WL_INSTANCE_UNKNOWN"];
+  if (!(error instanceof HostError && codes.includes(error.code))) throw error;
 }
 
 async function withSignal(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 /** The host's end of the journal (guest/api/journal.ts): a file that QEMU appends to. */
 
 import { type FSWatcher, watch } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -18,7 +18,9 @@ export interface FollowOptions {
 
 /** The records there are. Lines that are none (a guest is not trusted) are passed over. */
 export async function* readJournal(path: string, fromByte = 0): AsyncGenerator<JournalRecord> {
-  yield* followJournal(path, { fromByte, ended: Promise.resolve() });
+  await using file = await open(path, "r");
+  const reader = new RecordReader(file, fromByte);
+  for (let records = await reader.next(); records; records = await reader.next()) yield* records;
 }
 
 /**
@@ -30,9 +32,9 @@ export async function* followJournal(
   path: string,
   options: FollowOptions,
 ): AsyncGenerator<JournalRecord> {
-  const { signal, ended } = options;
+  const { signal, ended, fromByte = 0 } = options;
   await using file = await open(path, "r");
-  // Watched before it is read: what is written in between wakes us.
+  const reader = new RecordReader(file, fromByte);
   using watcher = watchFile(path);
   let isOver = false;
   void ended?.then(() => {
@@ -42,30 +44,64 @@ export async function* followJournal(
   const wake = (): void => watcher.wake();
   signal?.addEventListener("abort", wake);
   try {
-    let position = options.fromByte ?? 0;
-    let rest = Buffer.alloc(0);
-    const buffer = Buffer.alloc(READ_BYTES);
     for (;;) {
       signal?.throwIfAborted();
       const last = isOver;
+      // Begun before the read: what is written in between wakes us.
       const changed = watcher.changed();
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-      if (bytesRead === 0) {
-        if (last) return;
-        await changed;
-        continue;
-      }
-      position += bytesRead;
-      rest = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
-      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-        const record = parseRecord(rest.toString("utf8", 0, end));
-        rest = rest.subarray(end + 1);
-        if (record) yield record;
-      }
-      if (rest.length > LINE_BYTES_MAX) rest = Buffer.alloc(0);
+      const records = await reader.next();
+      if (records) yield* records;
+      else if (last) return;
+      else await changed;
     }
   } finally {
     signal?.removeEventListener("abort", wake);
+  }
+}
+
+/** Cuts a growing file into records. */
+class RecordReader {
+  readonly #file: FileHandle;
+  readonly #buffer = Buffer.alloc(READ_BYTES);
+  #position: number;
+  /** Of a line whose end has not been read. */
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+
+  constructor(file: FileHandle, fromByte: number) {
+    this.#file = file;
+    this.#position = fromByte;
+  }
+
+  /** The records in the next bytes, perhaps none; undefined at the present end of the file. */
+  async next(): Promise<JournalRecord[] | undefined> {
+    const { length } = this.#buffer;
+    const { bytesRead } = await this.#file.read(this.#buffer, 0, length, this.#position);
+    if (bytesRead === 0) return undefined;
+    this.#position += bytesRead;
+    const bytes = this.#buffer.subarray(0, bytesRead);
+    const records: JournalRecord[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
+      const line = Buffer.concat([...this.#pieces, bytes.subarray(start, end)]);
+      this.#forget();
+      start = end + 1;
+      const record = parseRecord(line.toString("utf8"));
+      if (record) records.push(record);
+    }
+    this.#keep(bytes.subarray(start));
+    return records;
+  }
+
+  #keep(piece: Buffer): void {
+    this.#pieceBytes += piece.length;
+    this.#pieces.push(Buffer.from(piece)); // The read buffer is used again.
+    if (this.#pieceBytes > LINE_BYTES_MAX) this.#forget();
+  }
+
+  #forget(): void {
+    this.#pieces = [];
+    this.#pieceBytes = 0;
   }
 }
 
@@ -95,7 +131,7 @@ function parseRecord(line: string): JournalRecord | undefined {
 function isRecord(value: unknown): value is JournalRecord {
   if (typeof value !== "object" || value === null) return false;
   const record = value as Record<string, unknown>;
-  if (typeof record["timeMs"] !== "number") return false;
+  if (!isTime(record["timeMs"])) return false;
   switch (record["kind"]) {
     case "output":
       return (
@@ -113,11 +149,21 @@ function isRecord(value: unknown): value is JournalRecord {
   }
 }
 
-function isExitStatus({ exitCode, signal }: Record<string, unknown>): boolean {
+/** Of a time that Date can show: ECMAScript, "Time Values and Time Range". */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= 8.64e15;
+}
+
+function isExitStatus({ exitCode, signal, reason }: Record<string, unknown>): boolean {
   return (
-    (exitCode === null || Number.isInteger(exitCode)) &&
-    (signal === null || typeof signal === "string")
+    (exitCode === null || isStatusByte(exitCode)) &&
+    (signal === null || typeof signal === "string") &&
+    (reason === null || typeof reason === "string")
   );
+}
+
+function isStatusByte(value: unknown): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;
 }
 
 interface FileWatcher extends Disposable {

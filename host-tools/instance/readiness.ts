@@ -88,7 +88,7 @@ async function notReady(
 async function bootFailed(record: InstanceRecord, files: InstanceFiles): Promise<HostError> {
   const console = await consoleTail(files);
   const { memoryMib } = record.options;
-  const isMemory = /out of memory|Kernel panic.*memory|cannot allocate|OOM/i.test(console);
+  const isMemory = /out of memory|Kernel panic.*memory|cannot allocate|\bOOM\b/i.test(console);
   const next =
     isMemory || memoryMib < SMALL_MEMORY_MIB
       ? `Give it more memory: -m ${Math.max(SMALL_MEMORY_MIB, memoryMib * 2)}`

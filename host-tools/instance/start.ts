@@ -10,6 +10,7 @@ import { reserveHostPorts } from "../network/host-port.ts";
 import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
 import { findQemu, type QemuBinary } from "../qemu/binary.ts";
 import { startQemu } from "../qemu/process.ts";
+import { stopQemu } from "../qemu/stop-ladder.ts";
 import { acceleratorFor } from "./accelerator-choice.ts";
 import { instanceDocument } from "./document.ts";
 import type { InstanceRecord, Launch } from "./instance-record.ts";
@@ -78,7 +79,12 @@ export async function startInstance(
     journalOffset,
   };
   const started: InstanceRecord = { ...record, launch, end: undefined };
-  await store.write(started);
+  try {
+    await store.write(started);
+  } catch (error) {
+    await stopQemu({ process }, { terminateTimeoutMs: 0 });
+    throw error;
+  }
   return started;
 }
 
