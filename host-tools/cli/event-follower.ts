@@ -24,22 +24,19 @@ export async function* followEvents(
   await mkdir(dirname(path), { recursive: true });
   using wakeup = new Wakeup(path, signal);
   let position = fromByte;
-  let rest = "";
   for (;;) {
     signal.throwIfAborted();
     const changed = wakeup.next();
-    const text = await textFrom(path, position);
-    if (text === undefined) {
-      // Shorter than it was: begun anew.
-      position = 0;
-      rest = "";
+    const bytes = await bytesFrom(path, position);
+    if (bytes === undefined) {
+      position = 0; // Shorter than it was: begun anew.
       continue;
     }
-    position += Buffer.byteLength(text);
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines.flatMap(parseEvent);
-    if (text === "") await changed;
+    // What has no line end yet is read again with the rest of its line.
+    const whole = bytes.subarray(0, bytes.lastIndexOf("\n") + 1);
+    position += whole.length;
+    yield* whole.toString("utf8").split("\n").flatMap(parseEvent);
+    if (whole.length === 0) await changed;
   }
 }
 
@@ -51,18 +48,17 @@ export async function logSize(path: string): Promise<number> {
 }
 
 /** undefined when the file ends before that position. */
-async function textFrom(path: string, position: number): Promise<string | undefined> {
+async function bytesFrom(path: string, position: number): Promise<Buffer | undefined> {
   try {
     await using file = await open(path, "r");
     const { size } = await file.stat();
     if (size < position) return undefined;
     const bytes = Buffer.alloc(size - position);
     const { bytesRead } = await file.read(bytes, 0, bytes.length, position);
-    // Lines are ASCII or whole characters: a write appends a line at once.
-    return bytes.toString("utf8", 0, bytesRead);
+    return bytes.subarray(0, bytesRead);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return position === 0 ? "" : undefined;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return position === 0 ? Buffer.alloc(0) : undefined;
   }
 }
 

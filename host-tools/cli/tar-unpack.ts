@@ -5,7 +5,18 @@
  * beside and renamed.
  */
 import { constants } from "node:fs";
-import { chmod, link, lstat, mkdir, open, rename, rm, symlink, utimes } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  open,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -134,8 +145,10 @@ class Unpacking implements UnpackReport {
     await this.#replace(path, async (beside) => {
       // O_EXCL does not follow a link that somebody put there.
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-      const file = await open(beside, flags, 0o600);
-      await pipeline(entry, file.createWriteStream(), { signal: this.#signal });
+      {
+        await using file = await open(beside, flags, 0o600);
+        await writeFile(file, entry, { signal: this.#signal });
+      }
       await chmod(beside, (header.mode ?? 0o644) & MODE_MASK);
       if (header.mtime) await utimes(beside, header.mtime, header.mtime);
     });
