@@ -72,5 +72,5 @@ async function buildGuest(): Promise<void> {
 async function declareTypes(): Promise<void> {
   await mkdir(out, { recursive: true });
   const tsc = join(root, "node_modules/.bin/tsc");
-  await run(tsc, ["--declaration", "--emitDeclarationOnly", "--outDir", out], { cwd: root });
+  await run(tsc, ["--project", "tsconfig.build.json", "--outDir", out], { cwd: root });
 }

@@ -147,7 +147,7 @@ class Unpacking implements UnpackReport {
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
       {
         await using file = await open(beside, flags, 0o600);
-        await writeFile(file, entry, { signal: this.#signal });
+        await writeFile(file, entry as AsyncIterable<Buffer>, { signal: this.#signal });
       }
       await chmod(beside, (header.mode ?? 0o644) & MODE_MASK);
       if (header.mtime) await utimes(beside, header.mtime, header.mtime);

@@ -8,11 +8,12 @@ import { HostError } from "../errors.ts";
  */
 export type InstanceState = "created" | "running" | "exited";
 
-export type InstanceAction = "start" | "stop" | "kill" | "wait" | "remove" | "talk";
+export type InstanceAction = "start" | "stop" | "restart" | "kill" | "wait" | "remove" | "talk";
 
 const LEGAL = {
   start: ["created", "exited"],
   stop: ["running"],
+  restart: ["created", "running", "exited"],
   kill: ["running"],
   wait: ["running", "exited"],
   remove: ["created", "exited"],
@@ -23,6 +24,7 @@ const LEGAL = {
 const ADVICE: Record<InstanceAction, string> = {
   start: '"windlass restart" stops it first',
   stop: '"windlass ps -a" shows the state of every instance',
+  restart: "Wait until somebody else's change has ended",
   kill: '"windlass ps -a" shows the state of every instance',
   wait: 'Start it with "windlass start"',
   remove: 'Stop it first, or use "windlass rm -f"',

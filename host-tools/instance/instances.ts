@@ -68,6 +68,13 @@ export interface Waiting {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface StopOptions extends Waiting {
+  /** For the program to end by itself. Default: Docker's ten seconds. */
+  readonly timeoutMs?: number | undefined;
+  /** Told about every step as it ends. */
+  readonly onStep?: ((step: StopStep) => void) | undefined;
+}
+
 export class Instances {
   readonly store: InstanceStore;
   readonly images: ImageStore;
@@ -158,12 +165,8 @@ export class Instances {
    * @throws what `startInstance` throws; the instance stays as it was then
    */
   async start(reference: string, { signal }: Waiting = {}): Promise<Instance> {
-    return await this.#change(reference, "start", { signal }, async ({ record }) => {
-      const context = { store: this.store, images: this.images, signal };
-      const started = await startInstance(record, context);
-      await this.#event("start", started);
-      return { record: started, state: "running" };
-    });
+    const start = ({ record }: Instance): Promise<Instance> => this.#start(record, { signal });
+    return await this.#change(reference, "start", { signal }, start);
   }
 
   /** Waits until a started instance is ready; see `waitReady`. */
@@ -181,24 +184,30 @@ export class Instances {
    */
   async stop(
     reference: string,
-    options: Waiting & { timeoutMs?: number; onStep?: (step: StopStep) => void } = {},
+    options: StopOptions = {},
   ): Promise<{ instance: Instance; steps: readonly StopStep[] }> {
-    let steps: StopStep[] = [];
+    let steps: readonly StopStep[] = [];
     const instance = await this.#change(reference, "stop", options, async (running) => {
-      const { record } = running;
-      await using client = this.#client(record);
-      await using end = this.#machineEnd(record);
-      steps = await stopMachine({
-        ...options,
-        client,
-        process: this.#processOf(running),
-        qmpSocketPath: this.files(record).qmpSocket,
-        machineEnded: end.promise,
-      });
-      await this.#event("stop", record);
-      return await this.#settle(record);
+      steps = await this.#stopMachine(running, options);
+      return await this.#settle(running.record);
     });
     return { instance, steps };
+  }
+
+  /**
+   * Ends an instance, if it runs, and starts it. One that is removed at its end stays: this is not its end.
+   *
+   * @throws what `stop` and `start` throw
+   */
+  async restart(reference: string, options: StopOptions = {}): Promise<Instance> {
+    return await this.#change(reference, "restart", options, async (instance) => {
+      let { record } = instance;
+      if (instance.state === "running") {
+        await this.#stopMachine(instance, options);
+        ({ record } = await this.#settle(record, { keep: true }));
+      }
+      return await this.#start(record, options);
+    });
   }
 
   /**
@@ -283,6 +292,28 @@ export class Instances {
     return settled.end ?? (await this.#end(record));
   }
 
+  async #start(record: InstanceRecord, { signal }: Waiting): Promise<Instance> {
+    const context = { store: this.store, images: this.images, signal };
+    const started = await startInstance(record, context);
+    await this.#event("start", started);
+    return { record: started, state: "running" };
+  }
+
+  async #stopMachine(running: Instance, options: StopOptions): Promise<readonly StopStep[]> {
+    const { record } = running;
+    await using client = this.#client(record);
+    await using end = this.#machineEnd(record);
+    const steps = await stopMachine({
+      ...options,
+      client,
+      process: this.#processOf(running),
+      qmpSocketPath: this.files(record).qmpSocket,
+      machineEnded: end.promise,
+    });
+    await this.#event("stop", record);
+    return steps;
+  }
+
   /** Runs an action under the instance's lock, on its state as it is under the lock. */
   async #change(
     reference: string,
@@ -343,14 +374,14 @@ export class Instances {
   }
 
   /** Records how an instance ended; removes it when it was to be. The caller holds the change lock. */
-  async #settle(record: InstanceRecord): Promise<Instance> {
+  async #settle(record: InstanceRecord, { keep = false } = {}): Promise<Instance> {
     const current = await this.store.reread(record.id);
     if (current?.end) return { record: current, state: "exited" };
     const end = await this.#end(record);
     if (!current) return { record: { ...record, end }, state: "exited" }; // Removed meanwhile.
     const settled: InstanceRecord = { ...current, launch: current.launch ?? record.launch, end };
     await this.#event("die", settled, end.exitCode);
-    if (record.options.autoRemove) await this.#destroy(settled);
+    if (record.options.autoRemove && !keep) await this.#destroy(settled);
     else await this.store.write(settled).catch(ignoreRemoved);
     return { record: settled, state: "exited" };
   }

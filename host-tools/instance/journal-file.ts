@@ -105,12 +105,14 @@ class RecordReader {
   }
 }
 
-/** The last word on the program: undefined when the machine ended without one. */
+/** The last word on the program: undefined when the machine ended while it ran. */
 export async function finalExit(path: string, fromByte: number): Promise<ExitRecord | undefined> {
   let last: ExitRecord | undefined;
   try {
     for await (const record of readJournal(path, fromByte)) {
       if (record.kind === "exit") last = record;
+      // It was started again: whatever ends it now, that exit does not tell.
+      if (record.kind === "phase" && record.phase === "program-started") last = undefined;
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

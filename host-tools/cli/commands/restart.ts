@@ -1,20 +1,21 @@
 /** `windlass restart`. */
 import { Instances } from "../../instance/instances.ts";
+import type { StopStep } from "../../instance/stop.ts";
 import { waitStarted } from "../background.ts";
 import { forEachName } from "../each-name.ts";
 import type { Execute } from "../invocation.ts";
-import { stopInstance } from "../stop-instance.ts";
+import { stepNote } from "../stop-note.ts";
 
 export const execute: Execute<"restart"> = async (invocation) => {
   const { options, output, signal } = invocation;
   const instances = new Instances();
   const { results, status } = await forEachName(invocation, async (reference) => {
-    await stopInstance(instances, reference, {
-      ...invocation,
-      seconds: options.time,
-      quiet: options.json,
-    });
-    const started = await instances.start(reference, { signal });
+    const onStep = (step: StopStep): void => {
+      const note = stepNote(step);
+      if (note !== undefined && !options.json) output.note(note);
+    };
+    const timeoutMs = options.time === undefined ? undefined : options.time * 1000;
+    const started = await instances.restart(reference, { signal, onStep, timeoutMs });
     const view = await waitStarted(instances, started, { signal });
     if (!options.json) await output.print(`${reference}\n`);
     return view;
