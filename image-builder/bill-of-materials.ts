@@ -19,13 +19,16 @@ export interface MaterialSources {
   readonly kernel: Kernel;
 }
 
+/** CycloneDX takes SPDX expressions; anything else that a package may say is a name. */
+type License = { readonly expression: string } | { readonly license: { readonly name: string } };
+
 /** A component, as the CycloneDX schema has it. */
 interface Component {
   readonly type: "application" | "library" | "operating-system" | "file";
   readonly name: string;
   readonly version?: string;
   readonly purl?: string;
-  readonly licenses?: readonly { readonly expression: string }[];
+  readonly licenses?: readonly License[];
   readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
   readonly properties?: readonly { readonly name: string; readonly value: string }[];
 }
@@ -79,11 +82,22 @@ function packageComponent(dependency: Dependency): Component {
     type: "library",
     name,
     version,
-    purl: `pkg:npm/${name.replace("@", "%40")}@${version}`,
-    ...(license === undefined ? {} : { licenses: [{ expression: license }] }),
+    purl: `pkg:npm/${name.replace("@", "%40")}@${encodeURIComponent(version)}`,
+    ...(license === undefined ? {} : { licenses: [licenseOf(license)] }),
     ...(hash ? { hashes: [hash] } : {}),
     properties: [{ name: "windlass:path", value: path }],
   };
+}
+
+/** SPDX specification 2.3, annex D: ids, joined by AND, OR and WITH, perhaps in parentheses. */
+const SPDX_EXPRESSION = /^\(*[\w.+:-]+\)*(?: (?:AND|OR|WITH) \(*[\w.+:-]+\)*)*$/;
+
+/** npm's word for "no licence"; it is no SPDX id. */
+const UNLICENSED = "UNLICENSED";
+
+function licenseOf(text: string): License {
+  const isExpression = SPDX_EXPRESSION.test(text) && text !== UNLICENSED;
+  return isExpression ? { expression: text } : { license: { name: text } };
 }
 
 /** "sha512-BASE64" as CycloneDX writes it. */
