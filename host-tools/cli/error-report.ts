@@ -55,7 +55,7 @@ export function reportOf(error: unknown): ErrorReport {
 export function errorText(report: ErrorReport, paint = (word: string): string => word): string {
   const { code, message, next, causes } = report;
   const lines = [
-    `${paint("error:")} ${printableText(message)} (${code})`,
+    `${paint(`error[${code}]:`)} ${printableText(message)}`,
     ...causes.map((cause) => `  because: ${printableText(cause)}`),
     ...(next === undefined ? [] : [`next: ${printableText(next)}`]),
   ];

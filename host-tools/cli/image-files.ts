@@ -102,6 +102,6 @@ function inImage(cause: unknown, { names, id }: Image, path: string): unknown {
     "WL_IMAGE_STORE",
     `Cannot open "${path}" in image "${image}": ${cause.message.split(": ").at(-1)}`,
     { next: `List the image's files: windlass image ls ${image} /` },
-    cause,
+    cause.cause, // What the reader said is in the message.
   );
 }

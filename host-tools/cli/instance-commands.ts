@@ -159,8 +159,11 @@ export const instanceCommands = {
     group,
     summary: "Show everything about instances or images, as JSON",
     ...anyNumber,
-    options: { json: flag("Accepted; the output is JSON always") },
-    examples: ["windlass inspect web"],
+    options: {
+      tokens: flag("With the agent's bearer tokens"),
+      json: flag("Accepted; the output is JSON always"),
+    },
+    examples: ["windlass inspect web", "windlass inspect --tokens web"],
   },
   wait: {
     group,

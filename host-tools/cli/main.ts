@@ -53,7 +53,11 @@ async function execute({
 }
 
 /** Says what went wrong. @returns the exit status it stands for */
-function report(error: unknown): number {
+function report(thrown: unknown): number {
+  const { aborted, reason } = interrupts.signal;
+  // Node wraps the reason of an abort in an error of its own.
+  const error =
+    aborted && thrown instanceof Error && thrown.name === "AbortError" ? reason : thrown;
   const described = reportOf(error);
   // Whoever pressed Ctrl-C knows; the status tells the others.
   if (isInterruption(error)) return described.exitCode;

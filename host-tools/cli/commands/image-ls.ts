@@ -35,8 +35,15 @@ function markedName({ name, kind }: ImageFile): string {
 
 const KIND_LETTERS = { file: "-", directory: "d", symlink: "l", other: "?" } as const;
 
-/** "-rwxr-xr-x" */
+/** "-rwxr-xr-x", as ls(1) writes it: s and t for set-user-id, set-group-id and sticky. */
 function modeText({ kind, mode }: ImageFile): string {
   const bits = [..."rwxrwxrwx"].map((letter, index) => (mode & (0o400 >> index) ? letter : "-"));
+  for (const [place, bit, letter] of [
+    [2, 0o4000, "s"],
+    [5, 0o2000, "s"],
+    [8, 0o1000, "t"],
+  ] as const) {
+    if (mode & bit) bits[place] = bits[place] === "x" ? letter : letter.toUpperCase();
+  }
   return KIND_LETTERS[kind] + bits.join("");
 }

@@ -1,6 +1,7 @@
 /** `windlass inspect`: instances, and images where no instance has the name. */
 import { HostError } from "../../errors.ts";
 import { type Instance, Instances } from "../../instance/instances.ts";
+import { DEFAULT_HOST_ADDRESS } from "../../network/publish.ts";
 import { forEachName } from "../each-name.ts";
 import { imageDetails } from "../image-view.ts";
 import { instanceView } from "../instance-view.ts";
@@ -10,7 +11,8 @@ export const execute: Execute<"inspect"> = async (invocation) => {
   const instances = new Instances();
   const { results, status } = await forEachName(invocation, async (reference) => {
     try {
-      return instanceDetails(instances, await instances.get(reference));
+      const instance = await instances.get(reference);
+      return instanceDetails(instances, instance, invocation.options.tokens);
     } catch (error) {
       if (!(error instanceof HostError && error.code === "WL_INSTANCE_UNKNOWN")) throw error;
       const image = await instances.images.find(reference);
@@ -24,14 +26,19 @@ export const execute: Execute<"inspect"> = async (invocation) => {
   return status;
 };
 
-/** Everything but the agent's tokens, which would end up in bug reports. */
-function instanceDetails(instances: Instances, instance: Instance): object {
-  const { tokens: _tokens, ...record } = instance.record;
+/** The agent's tokens only when they are asked for: this output ends up in bug reports. */
+function instanceDetails(instances: Instances, instance: Instance, withTokens: boolean): object {
+  const { tokens, ...record } = instance.record;
+  const port = instance.state === "running" ? record.launch?.agentPort : undefined;
   return {
     kind: "instance",
     ...instanceView(instance),
     ...record,
     image: record.imageName,
+    agent: {
+      url: port === undefined ? null : `http://${DEFAULT_HOST_ADDRESS}:${port}`,
+      ...(withTokens && { tokens }),
+    },
     files: instances.files(instance.record),
   };
 }

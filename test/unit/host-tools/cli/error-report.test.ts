@@ -13,7 +13,7 @@ test("shows message, code, causes and the next step", () => {
   const text = errorText(reportOf(error));
   assert.is(
     text,
-    "error: Cannot reach it (WL_GUEST_UNREACHABLE)\n" +
+    "error[WL_GUEST_UNREACHABLE]: Cannot reach it\n" +
       "  because: connect ECONNREFUSED\n  because: deep\nnext: Wait",
   );
 });
@@ -21,7 +21,7 @@ test("shows message, code, causes and the next step", () => {
 test("leaves out causes that the message repeats", () => {
   const cause = new Error("disk full");
   const error = new HostError("WL_HOST_IO", "Cannot write: disk full", {}, cause);
-  assert.is(errorText(reportOf(error)), "error: Cannot write: disk full (WL_HOST_IO)");
+  assert.is(errorText(reportOf(error)), "error[WL_HOST_IO]: Cannot write: disk full");
 });
 
 test("adds the position when the message has none", () => {
