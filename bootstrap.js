@@ -25,6 +25,9 @@ const PROGRAMS = [
   { program: "lz4", package: "lz4", testsOnly: true },
   { program: "python3", package: "python3-minimal", testsOnly: true },
   { program: "git", package: "git", testsOnly: true },
+  // examples/native-addon compiles where no prebuilt addon can be had.
+  { program: "g++", package: "g++", testsOnly: true },
+  { program: "make", package: "make", testsOnly: true },
 ];
 
 /** Commands that need nothing but Node once the set-up is done. */
