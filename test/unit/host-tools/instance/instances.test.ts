@@ -157,8 +157,8 @@ test("the journal says how the program ended", async () => {
 
 test("a guest cannot make its instance unreadable", async () => {
   const hostile = [
-    '{"kind":"exit","timeMs":1e300,"exitCode":1,"signal":null,"reason":null,"final":true}\n',
     '{"kind":"exit","timeMs":1,"exitCode":null,"signal":"toString","reason":null,"final":true}\n',
+    '{"kind":"exit","timeMs":1e300,"exitCode":1,"signal":null,"reason":null,"final":true}\n',
     "\0\0\0\n",
   ];
   await using instance = await storedInstance({}, hostile);
@@ -181,18 +181,27 @@ test("an end that is seen late does not end a later start", async () => {
   const process = await identifyProcess(qemu.pid);
   assert.ok(process);
   if (!process) return;
-  // Somebody starts it while we look: he holds the lock, and writes his launch before he lets go.
-  const lock = await lockFile(files.changeLock);
-  const listed = new Instances(instance.folders).list();
-  await store.write({
-    ...record,
-    launch: { ...launch, process, startedAt: "2026-02-02T00:00:00.000Z" },
-  });
-  await lock.close();
-  await listed;
-  const later = await new Instances(instance.folders).get("web");
-  assert.is(later.state, "running");
-  assert.is((await store.reread(record.id))?.end, undefined);
+  const later = { ...launch, process, startedAt: "2026-02-02T00:00:00.000Z" };
+  const instances = new Instances(instance.folders);
+  // Somebody starts it between our reading of the record and our look at its process.
+  const list = instances.store.list.bind(instances.store);
+  instances.store.list = async () => {
+    const records = await list();
+    await store.write({ ...record, launch: later });
+    return records;
+  };
+  assert.is((await instances.list())[0]?.state, "running");
+  assert.equal(await store.reread(record.id), { ...record, launch: later });
+  assert.equal(await events(instances), []);
+});
+
+test("while somebody changes an instance, its end is shown and not recorded", async () => {
+  await using instance = await storedInstance({}, [exit(7)]);
+  const instances = new Instances(instance.folders);
+  await using _lock = await lockFile(instance.files.changeLock);
+  assert.is((await instances.get("web")).record.end?.exitCode, 7);
+  assert.is((await instance.store.reread(instance.record.id))?.end, undefined);
+  assert.equal(await events(instances), []);
 });
 
 test("an instance that was to be removed at its end is", async () => {
