@@ -6,6 +6,9 @@ import { baseEntries } from "./base/base-tree.ts";
 import { guestFolder } from "./base/guest-folder.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
 import { writeErofs } from "./filesystems/erofs-writer.ts";
+import { firstStageExecutable } from "./first-process/first-stage.ts";
+import { initExecutable } from "./first-process/init.ts";
+import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
 import { firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { type Kernel, KernelStore, vmlinuzPath } from "./kernels/kernel-store.ts";
@@ -185,7 +188,8 @@ async function storeKernel(
   const kernelPart = { digest: kernel.digest, sizeBytes: kernel.sizeBytes };
   if (!(await store.blobs.has(kernelPart)))
     await store.blobs.put(await readFile(vmlinuzPath(kernel)));
-  const key = `${kernel.digest} ${kernel.modules.join(" ")} ${WINDLASS_VERSION}`;
+  const executable = firstStageExecutable({ modules: kernel.modules });
+  const key = `${kernel.digest} ${digestOf(executable)} ${WINDLASS_VERSION}`;
   const firstStage = await memory.recall("first-stage", key, async () => {
     const part = await store.blobs.put(await firstStageArchive(kernel));
     return { ...part, uncompressedBytes: part.sizeBytes };
@@ -229,6 +233,8 @@ async function storeTree(
 /** The identity of everything in the base: files by what stat(2) says of them. */
 async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Promise<string> {
   const hash = createHash("sha256").update(runtime.digest);
+  // What Windlass emits itself changes with its sources, in a checkout without a new version.
+  hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());
   const guest = guestFolder();
   const own = ["init.js", "agent.js", "koffi.node"].map((name) => join(guest, name));
   const files = entries.flatMap((entry) =>
@@ -239,6 +245,10 @@ async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Pro
     hash.update(`${path}\0${size}\0${mtimeNs}\0${ctimeNs}\0${ino}\0`);
   }
   return hash.digest("hex");
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Libraries that native addons need and the base does not have. */
