@@ -36,6 +36,7 @@ test("which action is legal in which state is one table", () => {
   const table: Record<InstanceAction, readonly boolean[]> = {
     start: [true, false, true],
     stop: [false, true, false],
+    restart: [true, true, true],
     kill: [false, true, false],
     wait: [false, true, true],
     remove: [true, false, true],
