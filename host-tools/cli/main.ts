@@ -12,6 +12,8 @@ import type { Execute, Invocation } from "./invocation.ts";
 import { createOutput } from "./output.ts";
 
 const RED = ["\x1b[31m", "\x1b[39m"] as const;
+/** What `--version` stands for. Above the first await, which runs the command. */
+const versionCommand = { name: "version", options: { json: false }, operands: [] } as const;
 
 const words = process.argv.slice(2);
 const interrupts = handleInterrupts();
@@ -30,8 +32,6 @@ async function perform(argv: readonly string[]): Promise<number> {
   }
   return await execute(line.kind === "version" ? versionCommand : line);
 }
-
-const versionCommand = { name: "version", options: { json: false }, operands: [] } as const;
 
 async function execute({
   name,
