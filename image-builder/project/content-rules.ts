@@ -2,9 +2,10 @@
  * Which names of a project folder go into the image. From weakest to strongest: what Windlass leaves
  * out by itself, .windlassignore, `files.exclude`, `files.include`; the last rule that matches decides.
  *
- * Inside packages (node_modules) only rules that name node_modules count: a `dist/` meant for the
- * project must not empty every package. A rule for node_modules as a whole changes nothing, because
- * the packages are chosen by what the program depends on.
+ * Inside packages (node_modules) only rules that name node_modules count, and for linked packages what
+ * Windlass leaves out by itself: a `dist/` meant for the project must not empty every package. A rule for
+ * node_modules as a whole changes nothing, because the packages are chosen by what the program depends
+ * on.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,8 +51,13 @@ const TYPESCRIPT_RULES = ["*.ts", "*.mts", "*.cts", "*.tsx", "*.tsbuildinfo"].jo
 export interface ContentRules {
   /** Whether a name of the project's own tree stays out. */
   leavesOut(path: string, isDirectory: boolean): boolean;
-  /** The same for a name in a package; `path` still starts at the project folder. */
-  leavesOutOfPackage(path: string, isDirectory: boolean): boolean;
+  /**
+   * The same for a name in a package; `path` still starts at the project folder.
+   *
+   * @param isLinked the package is somebody's working folder (a workspace, `npm link`) and not an
+   *   installed one: it may hold `.env` and `.npmrc` like the project itself
+   */
+  leavesOutOfPackage(path: string, isDirectory: boolean, isLinked: boolean): boolean;
   /**
    * Include patterns that begin with the name of a folder: they reach into folders that are otherwise
    * not entered, such as node_modules. `start` is the folder that all matches lie in.
@@ -67,18 +73,21 @@ export interface ContentRules {
 export function contentRules(folder: string, manifest: Manifest, isBundled: boolean): ContentRules {
   const { include, exclude } = manifest.files;
   const included = include.flatMap((pattern) => parseIgnoreRule(negate(pattern)) ?? []);
+  const defaults = parseIgnoreRules(DEFAULT_RULES);
   const rules = [
-    ...parseIgnoreRules(DEFAULT_RULES),
+    ...defaults,
     ...(isBundled ? parseIgnoreRules(TYPESCRIPT_RULES) : []),
     ...parseIgnoreRules(readIgnoreFile(folder)),
     ...exclude.flatMap((pattern) => parseIgnoreRule(pattern) ?? []),
     ...included,
   ];
-  const packageRules = rules.filter((rule) => /(^|\/)node_modules\/./.test(rule.source));
+  const packageRules = rules.filter((rule) => /(^!?|\/)node_modules\/./.test(rule.source));
+  const linkedRules = [...defaults, ...packageRules];
   return {
     leavesOut: (path, isDirectory) => ignoreVerdict(rules, path, isDirectory) === "ignored",
-    leavesOutOfPackage(path, isDirectory) {
-      const verdict = ignoreVerdict(packageRules, path, isDirectory);
+    leavesOutOfPackage(path, isDirectory, isLinked) {
+      const applying = isLinked ? linkedRules : packageRules;
+      const verdict = ignoreVerdict(applying, path, isDirectory);
       if (verdict !== undefined) return verdict === "ignored";
       return (isDirectory ? ADDON_BUILD_FOLDER : ADDON_BUILD_FILE).test(path);
     },

@@ -50,12 +50,14 @@ export async function walkProject(
   for (const item of packages) {
     if (item.isOwnTree) continue;
     const place = posix.relative(APP_PATH, item.path);
+    const isLinked = !item.hostFolder.includes("/node_modules/");
     await walk.walk({
       hostFolder: item.hostFolder,
       guestFolder: item.path,
       decide(path, isDirectory) {
         if (path === "node_modules" || path === ".git") return "skip";
-        return rules.leavesOutOfPackage(`${place}/${path}`, isDirectory) ? "skip" : "take";
+        const inProject = `${place}/${path}`;
+        return rules.leavesOutOfPackage(inProject, isDirectory, isLinked) ? "skip" : "take";
       },
     });
   }

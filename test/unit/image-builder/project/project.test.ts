@@ -319,6 +319,36 @@ test("follows a workspace inside and a linked package outside", async () => {
   );
 });
 
+test("leaves secrets out of linked packages too, and takes what installed ones brought", async () => {
+  await using workspace = await projectFolder({
+    "package.json": { json: { workspaces: ["app", "lib"] } },
+    ...installed("app", { name: "app", dependencies: { lib: "*", sent: "1" } }),
+    ...installed("lib", { name: "lib" }),
+    "lib/.env": "TOKEN=1",
+    "lib/.npmrc": "//registry/:_authToken=1",
+    "lib/config/.env.production": "TOKEN=1",
+    "lib/config/.env.example": "",
+    "node_modules/lib": { link: "../lib" },
+    ...installed("node_modules/sent", { name: "sent" }),
+    "node_modules/sent/.env": "",
+  });
+  assert.equal(listed(await collectFrom(join(workspace.path, "app"))), [
+    "index.js",
+    "node_modules/lib/config/.env.example",
+    "node_modules/lib/index.js",
+    "node_modules/lib/package.json",
+    "node_modules/sent/.env",
+    "node_modules/sent/index.js",
+    "node_modules/sent/package.json",
+    "package.json",
+  ]);
+  await workspace.add({
+    "app/windlass.json": { json: { files: { include: ["node_modules/lib/.env"] } } },
+  });
+  const included = listed(await collectFrom(join(workspace.path, "app")));
+  assert.ok(included.includes("node_modules/lib/.env"), "what is asked for comes along");
+});
+
 test("follows node_modules that is a link itself", async () => {
   await using elsewhere = await projectFolder(installed("nm/a", { name: "a" }));
   await using folder = await projectFolder({
