@@ -19,8 +19,11 @@ import { startQemu } from "./process.ts";
 import { readBootId } from "./process-identity.ts";
 import { stopQemu } from "./stop-ladder.ts";
 
-/** A kernel needs 1-2 s under emulation and a fraction of that on hardware. */
-export const ACCELERATOR_PROBE_TIMEOUT_MS = 10_000;
+/**
+ * A kernel needs a fraction of a second on hardware and some ten seconds under KVM that is itself emulated. A
+ * hang costs this once a host boot.
+ */
+export const ACCELERATOR_PROBE_TIMEOUT_MS = 30_000;
 const PROBE_MEMORY_MIB = 128;
 /** Entries the cache file keeps; older ones are from other boots or kernels. */
 const CACHE_LIMIT = 16;
