@@ -14,22 +14,43 @@ export interface SocketTables {
 
 /** Every port once, in ascending order, TCP before UDP. */
 export function listeningPorts(tables: SocketTables): ProgramPort[] {
-  const ports = (text: string, state: string): number[] =>
-    text
+  return portsOf(tables, () => true);
+}
+
+/** Those that only the guest itself reaches: every socket of theirs is bound to a loopback address. */
+export function loopbackPorts(tables: SocketTables): ProgramPort[] {
+  const open = portsOf(tables, (address) => !isLoopback(address));
+  return listeningPorts(tables).filter(
+    (one) => !open.some(({ port, protocol }) => port === one.port && protocol === one.protocol),
+  );
+}
+
+function portsOf(tables: SocketTables, accept: (address: string) => boolean): ProgramPort[] {
+  const ports = (protocol: ProgramPort["protocol"], text: string, state: string): ProgramPort[] => {
+    const found = text
       .split("\n")
       .slice(1)
       .map((line) => line.trim().split(/\s+/))
       .filter((fields) => fields[3] === state)
-      .map((fields) => Number.parseInt(fields[1]?.split(":")[1] ?? "", 16))
+      .map((fields) => fields[1]?.split(":") ?? [])
+      .filter(([address = ""]) => accept(address))
+      .map(([, port = ""]) => Number.parseInt(port, 16))
       .filter((port) => port > 0);
-  const unique = (found: number[]): number[] => [...new Set(found)].sort((a, b) => a - b);
-  const tcp = unique([...ports(tables.tcp, TCP_LISTEN), ...ports(tables.tcp6, TCP_LISTEN)]);
-  const udp = unique([
-    ...ports(tables.udp, UDP_UNCONNECTED),
-    ...ports(tables.udp6, UDP_UNCONNECTED),
-  ]);
+    return [...new Set(found)].sort((a, b) => a - b).map((port) => ({ port, protocol }));
+  };
   return [
-    ...tcp.map((port) => ({ port, protocol: "tcp" as const })),
-    ...udp.map((port) => ({ port, protocol: "udp" as const })),
+    ...ports("tcp", `${tables.tcp}\n${tables.tcp6}`, TCP_LISTEN),
+    ...ports("udp", `${tables.udp}\n${tables.udp6}`, UDP_UNCONNECTED),
   ];
+}
+
+/** Addresses are hexadecimal, each 32-bit word in the machine's byte order: 0100007F is 127.0.0.1. */
+function isLoopback(address: string): boolean {
+  const isIpv4Loopback = (word: string): boolean => word.slice(6) === "7F";
+  if (address.length === 8) return isIpv4Loopback(address);
+  const isMapped = address.startsWith("0000000000000000FFFF0000");
+  return (
+    address === "00000000000000000000000001000000" ||
+    (isMapped && isIpv4Loopback(address.slice(24)))
+  );
 }

@@ -7,6 +7,7 @@ import { setPriority } from "node:os";
 import { LogBuffer } from "../agent/log-buffer.ts";
 import { INSTANCE_DOCUMENT_FW_CFG } from "../api/channel.ts";
 import type { InstanceDocument } from "../api/instance-document.ts";
+import type { ProgramPort } from "../api/program.ts";
 import { AGENT_PORT } from "../api/routes.ts";
 import { loadNativeLibrary } from "../syscalls/koffi.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
@@ -14,7 +15,7 @@ import { loadAgent } from "./agent-loader.ts";
 import { guestSystem } from "./guest-machine.ts";
 import { Journal, openJournalPort } from "./journal.ts";
 import { readKernelLog } from "./kernel-log.ts";
-import { listeningPorts } from "./listening-ports.ts";
+import { listeningPorts, loopbackPorts, type SocketTables } from "./listening-ports.ts";
 import { configureNetwork } from "./network.ts";
 import { ProgramSupervisor } from "./program-supervisor.ts";
 import { resolveUser } from "./user-database.ts";
@@ -69,13 +70,8 @@ async function main(): Promise<void> {
       journal.write(record);
       logs.push(record);
     },
-    listeningPorts: () =>
-      listeningPorts({
-        tcp: readFileSync("/proc/net/tcp", "latin1"),
-        tcp6: readProc("/proc/net/tcp6"),
-        udp: readFileSync("/proc/net/udp", "latin1"),
-        udp6: readProc("/proc/net/udp6"),
-      }).filter(({ port, protocol }) => port !== AGENT_PORT || protocol !== "tcp"),
+    listeningPorts: () => listeningPorts(readSocketTables()).filter(isNotAgents),
+    loopbackPorts: () => loopbackPorts(readSocketTables()).filter(isNotAgents),
     kernelLog: readKernelLog,
     memory: readMemory,
     uptimeMs,
@@ -113,6 +109,19 @@ function readInstanceDocument(): InstanceDocument {
   } catch (error) {
     return fail("the host gave no usable instance document", error);
   }
+}
+
+function readSocketTables(): SocketTables {
+  return {
+    tcp: readFileSync("/proc/net/tcp", "latin1"),
+    tcp6: readProc("/proc/net/tcp6"),
+    udp: readFileSync("/proc/net/udp", "latin1"),
+    udp6: readProc("/proc/net/udp6"),
+  };
+}
+
+function isNotAgents({ port, protocol }: ProgramPort): boolean {
+  return port !== AGENT_PORT || protocol !== "tcp";
 }
 
 /** A file of /proc that a kernel without IPv6 does not have. */

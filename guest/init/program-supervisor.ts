@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly output: (record: OutputRecord) => void;
   /** Ports listened on in the guest now, without the agent's. */
   readonly listeningPorts: () => ProgramPort[];
+  /** Those of them that only the guest itself reaches. */
+  readonly loopbackPorts: () => ProgramPort[];
   readonly kernelLog: () => string;
   readonly memory: () => { readonly totalMib: number; readonly availableMib: number };
   readonly uptimeMs: () => number;
@@ -298,6 +300,7 @@ export class ProgramSupervisor implements ProgramControl {
       this.#listening = this.#options.listeningPorts();
       if (this.#portsAnswer()) {
         this.#phase("program-listening");
+        this.#warnOfLoopback();
         this.#onSettled();
         if (!this.#options.spec.health) this.#phase("ready");
       } else if (performance.now() - startedMs < LISTEN_POLL_MAX_MS) {
@@ -305,6 +308,15 @@ export class ProgramSupervisor implements ProgramControl {
       }
     };
     this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);
+  }
+
+  /** The commonest reason why a published port does not answer. */
+  #warnOfLoopback(): void {
+    const ports = this.#options.loopbackPorts().filter(({ protocol }) => protocol === "tcp");
+    if (ports.length === 0) return;
+    const list = ports.map(({ port }) => port).join(", ");
+    const text = `port ${list} is bound to 127.0.0.1, where published ports do not lead: listen on 0.0.0.0`;
+    this.#options.record({ kind: "notice", timeMs: Date.now(), level: "warning", text });
   }
 
   #watchHealth(health: NonNullable<ProgramSpec["health"]>): void {

@@ -5,6 +5,8 @@ import type { Instance, Instances } from "../instance/instances.ts";
 import type { Readiness } from "../instance/readiness.ts";
 import { type InstanceView, instanceView } from "./instance-view.ts";
 import { LastLines, linesOf } from "./journal-lines.ts";
+import type { Output } from "./output.ts";
+import { printableLine } from "./printable-text.ts";
 
 /** How many lines an error shows of a program that ended at once. */
 const LAST_LINES = 20;
@@ -14,6 +16,8 @@ export interface StartedView extends InstanceView {
   readonly readiness: Readiness;
   /** From the start of QEMU until the program was ready, in milliseconds. */
   readonly bootMs: number;
+  /** What the guest warned of while it started. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -25,7 +29,7 @@ export interface StartedView extends InstanceView {
 export async function waitStarted(
   instances: Instances,
   started: Instance,
-  { signal }: { readonly signal: AbortSignal },
+  { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
 ): Promise<StartedView> {
   const { id, launch, options } = started.record;
   const readiness = await instances.ready(started, { signal }).catch(async (error) => {
@@ -44,7 +48,17 @@ export async function waitStarted(
   }
   const view = instanceView(instance);
   const acceleratorReason = launch?.acceleratorReason ?? "";
-  return { ...view, acceleratorReason, readiness, bootMs };
+  const warnings = readiness === "ended" ? [] : await warningsOf(instances, started);
+  for (const warning of warnings) output.note(`warning: ${printableLine(warning)}`);
+  return { ...view, acceleratorReason, readiness, bootMs, warnings };
+}
+
+async function warningsOf(instances: Instances, instance: Instance): Promise<string[]> {
+  const warnings: string[] = [];
+  for await (const record of instances.journal(instance, { launchOnly: true })) {
+    if (record.kind === "notice" && record.level !== "info") warnings.push(record.text);
+  }
+  return warnings;
 }
 
 async function lastWords(

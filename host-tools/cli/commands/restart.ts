@@ -16,7 +16,7 @@ export const execute: Execute<"restart"> = async (invocation) => {
     };
     const timeoutMs = options.time === undefined ? undefined : options.time * 1000;
     const started = await instances.restart(reference, { signal, onStep, timeoutMs });
-    const view = await waitStarted(instances, started, { signal });
+    const view = await waitStarted(instances, started, { output, signal });
     if (!options.json) await output.print(`${reference}\n`);
     return view;
   });

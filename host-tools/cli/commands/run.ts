@@ -28,7 +28,7 @@ export const execute: Execute<"run"> = async (invocation) => {
     const { interactive } = options;
     return await foreground(started, { ...invocation, instances, interactive });
   }
-  const view = await waitStarted(instances, started, { signal });
+  const view = await waitStarted(instances, started, { output, signal });
   await (options.json ? output.json(view) : output.print(`${view.id}\n`));
   return 0;
 };

@@ -22,7 +22,7 @@ export const execute: Execute<"start"> = async (invocation) => {
   }
   const { results, status } = await forEachName(invocation, async (reference) => {
     const started = await instances.start(reference, { signal });
-    const view = await waitStarted(instances, started, { signal });
+    const view = await waitStarted(instances, started, { output, signal });
     if (!options.json) await output.print(`${reference}\n`);
     return view;
   });

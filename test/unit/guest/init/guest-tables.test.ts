@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { exitReason, heapLimitMib } from "../../../../guest/init/exit-reason.ts";
 import { Journal } from "../../../../guest/init/journal.ts";
 import { kernelLogLine, readKernelLog } from "../../../../guest/init/kernel-log.ts";
-import { listeningPorts } from "../../../../guest/init/listening-ports.ts";
+import { listeningPorts, loopbackPorts } from "../../../../guest/init/listening-ports.ts";
 import { maskOf } from "../../../../guest/init/network.ts";
 import { resolveUser } from "../../../../guest/init/user-database.ts";
 import { suite } from "../../../support/suite.ts";
@@ -34,6 +34,25 @@ test("listening ports come once each, TCP before UDP, in order", () => {
     { port: 80, protocol: "tcp" },
     { port: 8080, protocol: "tcp" },
     { port: 53, protocol: "udp" },
+  ]);
+});
+
+test("a port is loopback-only when none of its sockets is reached from outside", () => {
+  const loopback6 = "00000000000000000000000001000000";
+  const mapped = "0000000000000000FFFF00000100007F";
+  const tables = {
+    ...EMPTY,
+    tcp: HEADER + line("0100007F:1F90", "0A") + line("0100007F:0050", "0A"),
+    tcp6:
+      HEADER +
+      line("00000000000000000000000000000000:0050", "0A") +
+      line(`${loopback6}:1F90`, "0A") +
+      line(`${mapped}:0051`, "0A"),
+    udp: HEADER + line("0F02000A:0035", "07"),
+  };
+  assert.equal(loopbackPorts(tables), [
+    { port: 81, protocol: "tcp" },
+    { port: 8080, protocol: "tcp" },
   ]);
 });
 

@@ -68,6 +68,7 @@ function rig(script: string, options: RigOptions = {}): Rig {
     record: keep,
     output: keep,
     listeningPorts: () => [...ports],
+    loopbackPorts: () => [],
     kernelLog: options.kernelLog ?? (() => ""),
     memory: () => options.memory ?? { totalMib: 250, availableMib: 200 },
     uptimeMs: () => 1,
