@@ -38,30 +38,31 @@ export function findEntryPoint(folder: string, packageJson: PackageJson | undefi
       continue;
     }
     const entry = script.isBin ? resolveBin(folder, script.file) : locate(folder, script.file);
-    if (entry !== undefined) return { ...script, entry };
+    if (entry !== undefined)
+      return { ...script, entry, warnings: [...inPlaceOf(tried, entry), ...script.warnings] };
     tried.push(`scripts.${name}: ${missing(script)}`);
   }
   if (packageJson?.main !== undefined) {
     const entry = locate(folder, packageJson.main);
-    if (entry !== undefined) return plain(entry);
+    if (entry !== undefined) return plain(entry, tried);
     tried.push(`main: ${packageJson.main} does not exist`);
   }
   const exported = exportTarget(packageJson?.exports);
   if (exported !== undefined) {
     const entry = locate(folder, exported);
-    if (entry !== undefined) return plain(entry);
+    if (entry !== undefined) return plain(entry, tried);
     tried.push(`exports: ${exported} does not exist`);
   }
   for (const name of USUAL_NAMES) {
     const entry = EXTENSIONS.map((extension) => name + extension).find((file) =>
       isFile(join(folder, file)),
     );
-    if (entry !== undefined) return plain(entry);
+    if (entry !== undefined) return plain(entry, tried);
   }
   const bin = Object.values(packageJson?.bin ?? {})[0];
   if (bin !== undefined) {
     const entry = locate(folder, bin);
-    if (entry !== undefined) return plain(entry);
+    if (entry !== undefined) return plain(entry, tried);
     tried.push(`bin: ${bin} does not exist`);
   }
   tried.push(`${USUAL_NAMES.slice(0, 4).join(", ")} (${EXTENSIONS.join(", ")}): no such file`);
@@ -73,6 +74,11 @@ export function findEntryPoint(folder: string, packageJson: PackageJson | undefi
       next: 'Set "main" in package.json or "entry" in windlass.yaml; build the project first if it needs building',
     },
   );
+}
+
+/** What the project names and does not have is no error while there is something to run; but it is said. */
+function inPlaceOf(tried: readonly string[], entry: string): string[] {
+  return tried.map((attempt) => `${attempt}; ${entry} is run in its place`);
 }
 
 /**
@@ -136,8 +142,8 @@ function missing(script: StartScript): string {
     : `${script.file} does not exist`;
 }
 
-function plain(entry: string): EntryPoint {
-  return { entry, nodeFlags: [], args: [], env: {}, warnings: [] };
+function plain(entry: string, tried: readonly string[]): EntryPoint {
+  return { entry, nodeFlags: [], args: [], env: {}, warnings: inPlaceOf(tried, entry) };
 }
 
 function isFile(path: string): boolean {

@@ -3,10 +3,11 @@
  * windlass.yaml / .yml / .json, Capstanfile, package.json. What the first one leaves open is found
  * out from package.json and the files of the folder.
  */
-import { readFileSync, statSync } from "node:fs";
+import { lstatSync, type Stats, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import schema from "../../windlass.schema.json" with { type: "json" };
 import { ImageError } from "../errors.ts";
+import { ioError } from "../runtimes/io-error.ts";
 import { findEntryPoint, locate } from "./entry-point.ts";
 import type { Manifest } from "./manifest.ts";
 import { imageNameOf, type PackageJson, readPackageJson } from "./package-json.ts";
@@ -17,6 +18,7 @@ import {
 } from "./positioned-document.ts";
 import { checkDocument, type JsonSchema } from "./schema-check.ts";
 import { type Settings, settingsOf } from "./settings.ts";
+import { readTextFile } from "./text-file.ts";
 import type { WindlassFile } from "./windlass-file.ts";
 
 /** The files that hold a Windlass manifest; a folder has at most one. */
@@ -42,7 +44,7 @@ export interface LoadOptions {
  */
 export async function loadManifest(folder: string, options: LoadOptions = {}): Promise<Manifest> {
   const root = resolve(folder);
-  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!factsOf(root, statSync)?.isDirectory()) {
     throw new ImageError("WL_IMAGE_PROJECT_INVALID", `There is no folder ${root}`, {
       next: "Name the folder of the project",
     });
@@ -55,8 +57,8 @@ export async function loadManifest(folder: string, options: LoadOptions = {}): P
 }
 
 function chooseFile(root: string): string | undefined {
-  const exists = (name: string): boolean =>
-    statSync(join(root, name), { throwIfNoEntry: false })?.isFile() ?? false;
+  // Whatever has such a name is meant: one that is no file, or leads nowhere, is not passed over.
+  const exists = (name: string): boolean => factsOf(join(root, name), lstatSync) !== undefined;
   const [first, second] = WINDLASS_FILES.filter(exists);
   if (first !== undefined && second !== undefined) {
     const message = `${root} holds both ${first} and ${second}`;
@@ -99,17 +101,19 @@ async function readDocument(
 }
 
 function readText(file: string): string {
+  const text = readTextFile(file, MAX_MANIFEST_BYTES);
+  if (text !== undefined) return text;
+  const message = `Cannot read ${file}: it is a link that leads nowhere`;
+  const next = "Remove the link, or make its target";
+  throw new ImageError("WL_IMAGE_PROJECT_INVALID", message, { file, next });
+}
+
+/** @throws {ImageError} WL_IMAGE_IO when the folder may not be searched, and the like */
+function factsOf(path: string, look: typeof statSync): Stats | undefined {
   try {
-    const { size } = statSync(file);
-    if (size > MAX_MANIFEST_BYTES) {
-      const message = `${file} is ${size} bytes large; a manifest has at most ${MAX_MANIFEST_BYTES}`;
-      throw new ImageError("WL_IMAGE_MANIFEST_INVALID", message, { file });
-    }
-    return readFileSync(file, "utf8");
+    return look(path, { throwIfNoEntry: false });
   } catch (cause) {
-    if (cause instanceof ImageError) throw cause;
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new ImageError("WL_IMAGE_IO", `Cannot read ${file}: ${reason}`, { file }, cause);
+    throw ioError("read", path, cause);
   }
 }
 

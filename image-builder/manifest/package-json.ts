@@ -1,11 +1,10 @@
 /** package.json: the parts that decide what runs and which packages it needs. */
-import { readFileSync } from "node:fs";
-import { ImageError } from "../errors.ts";
 import {
   documentError,
   type PositionedDocument,
   parseJsonDocument,
 } from "./positioned-document.ts";
+import { readTextFile } from "./text-file.ts";
 
 /** What Windlass reads of a package.json, each part checked for its type or left out. */
 export interface PackageJson {
@@ -30,15 +29,8 @@ export interface PackageJson {
  * @throws {ImageError} when it cannot be read, is broken JSON (with line and column), or is no object
  */
 export function readPackageJson(file: string): PackageJson | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new ImageError("WL_IMAGE_IO", `Cannot read ${file}: ${code}`, { file }, cause);
-  }
-  return packageJsonOf(parseJsonDocument(file, text));
+  const text = readTextFile(file);
+  return text === undefined ? undefined : packageJsonOf(parseJsonDocument(file, text));
 }
 
 /** @throws {ImageError} when the document is no object */

@@ -7,10 +7,9 @@
  * node_modules as a whole changes nothing, because the packages are chosen by what the program depends
  * on.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ImageError } from "../errors.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import { readTextFile } from "../manifest/text-file.ts";
 import { ignoreVerdict, parseIgnoreRule, parseIgnoreRules } from "./ignore-rules.ts";
 
 const IGNORE_FILE = ".windlassignore";
@@ -77,7 +76,7 @@ export function contentRules(folder: string, manifest: Manifest, isBundled: bool
   const rules = [
     ...defaults,
     ...(isBundled ? parseIgnoreRules(TYPESCRIPT_RULES) : []),
-    ...parseIgnoreRules(readIgnoreFile(folder)),
+    ...parseIgnoreRules(readTextFile(join(folder, IGNORE_FILE)) ?? ""),
     ...exclude.flatMap((pattern) => parseIgnoreRule(pattern) ?? []),
     ...included,
   ];
@@ -108,15 +107,4 @@ function literalFolder(pattern: string): string | undefined {
 /** "!PATTERN" in `include` leaves out again, as in an ignore file turned around. */
 function negate(pattern: string): string {
   return pattern.startsWith("!") ? pattern.slice(1) : `!${pattern}`;
-}
-
-function readIgnoreFile(folder: string): string {
-  const file = join(folder, IGNORE_FILE);
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT") return "";
-    throw new ImageError("WL_IMAGE_IO", `Cannot read ${file}: ${code}`, { file }, cause);
-  }
 }

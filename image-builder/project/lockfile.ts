@@ -3,10 +3,9 @@
  * packages it installed. The packages themselves are found as node finds them; the lockfile adds
  * where they came from, and notices a node_modules that does not belong to it.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ImageError } from "../errors.ts";
 import { parseJsonDocument } from "../manifest/positioned-document.ts";
+import { readTextFile } from "../manifest/text-file.ts";
 
 interface LockedPackage {
   readonly version?: string;
@@ -29,15 +28,15 @@ const NAMES = ["npm-shrinkwrap.json", "package-lock.json"];
  * @throws {ImageError} when it is broken, with line and column
  */
 export function readLockfile(folder: string): Lockfile | undefined {
-  const file = NAMES.map((name) => join(folder, name)).find((path) => existsSync(path));
-  if (file === undefined) return undefined;
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new ImageError("WL_IMAGE_IO", `Cannot read ${file}: ${reason}`, { file }, cause);
+  for (const name of NAMES) {
+    const file = join(folder, name);
+    const text = readTextFile(file);
+    if (text !== undefined) return lockfileOf(file, text);
   }
+  return undefined;
+}
+
+function lockfileOf(file: string, text: string): Lockfile | undefined {
   const packages = recordOf(recordOf(parseJsonDocument(file, text).value)["packages"]);
   if (Object.keys(packages).length === 0) return undefined;
   const locked = Object.entries(packages).map(
