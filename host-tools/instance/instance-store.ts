@@ -25,7 +25,7 @@ export class InstanceStore {
 
   /** All records, oldest first. A folder without a readable record is not an instance. */
   async list(): Promise<InstanceRecord[]> {
-    const names = await readdir(this.#folder).catch(() => []);
+    const names = await this.#io("read", this.#folder, namesIn(this.#folder));
     const records = await Promise.all(names.map((name) => this.#read(name)));
     return records
       .filter((record) => record !== undefined)
@@ -153,4 +153,11 @@ export class InstanceStore {
       );
     }
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return []; // No instance was ever made.
+    throw cause;
+  });
 }

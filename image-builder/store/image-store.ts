@@ -210,12 +210,14 @@ export class ImageStore {
 
   async #references(kind: "names" | "pins"): Promise<Map<string, string>> {
     const folder = join(this.#folder, kind);
-    const files = await readdir(folder).catch(() => []);
+    // Read wrongly as empty, a name or a pin would cost its image at the next prune.
+    const files = await readdir(folder).catch((cause) => missing(cause, folder, []));
     const entries = await Promise.all(
       files
         .filter((file) => !file.startsWith("."))
         .map(async (file): Promise<[string, string]> => {
-          const text = await readFile(join(folder, file), "utf8").catch(() => "");
+          const path = join(folder, file);
+          const text = await readFile(path, "utf8").catch((cause) => missing(cause, path, ""));
           return [decoded(file), text.trim()];
         }),
     );
@@ -229,6 +231,12 @@ export class ImageStore {
   #referencePath(kind: "names" | "pins", name: string): string {
     return join(this.#folder, kind, encodeURIComponent(name));
   }
+}
+
+/** What stands for a file that is not there; every other failure is one. */
+function missing<T>(cause: NodeJS.ErrnoException, path: string, value: T): T {
+  if (cause.code === "ENOENT") return value;
+  throw ioError("read", path, cause);
 }
 
 /** The name that a file stands for; "" for a file that is none of ours. */
