@@ -1,7 +1,9 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 /**
  * The command `windlass`. Loads the command table and little else; the commands' own modules follow
  * when they are called. Nothing but this folder prints or exits.
+ *
+ * The "--" above keeps Node 20 from reading the file of `windlass run --env-file FILE` for itself.
  */
 import { type CommandLine, parseCommandLine } from "./command-line.ts";
 import type { CommandName } from "./command-table.ts";

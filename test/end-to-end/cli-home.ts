@@ -42,7 +42,7 @@ export async function cliHome(): Promise<CliHome> {
   await mkdir(runtime, { mode: 0o700 });
   await mkdir(join(folder, "bin"));
   const launcher = join(folder, "bin/windlass");
-  await writeFile(launcher, `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
+  await writeFile(launcher, `#!/bin/sh\nexec "${process.execPath}" -- "${CLI}" "$@"\n`);
   await chmod(launcher, 0o755);
   await copyKernel(folders.data);
   const environment = {
