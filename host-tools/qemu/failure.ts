@@ -41,7 +41,8 @@ const explanations: readonly Explanation[] = [
   },
   {
     code: "WL_QEMU_FAILED",
-    pattern: /(invalid kernel header|could not load kernel '.*)/,
+    pattern:
+      /(invalid kernel header|could not load kernel '.*|linux kernel too old to load a ram disk)/,
     message: (words) => `Cannot start the kernel: ${words}`,
     next: "Use a bzImage, or an ELF kernel with a PVH entry",
   },
@@ -75,10 +76,13 @@ export function explainQemuFailure(stderr: string, exit: QemuExit): HostError {
     const found = pattern.exec(detail.stderr);
     if (found) return new HostError(code, message(found[1] ?? ""), { next, detail });
   }
-  const why = lastLines.at(-1) ?? "it said nothing";
+  const words =
+    lastLines.length === 0
+      ? ": it said nothing"
+      : `; its last words:\n${lastLines.map((line) => `  ${line}`).join("\n")}`;
   return new HostError(
     "WL_QEMU_FAILED",
-    `QEMU ended with ${describeExit(exit)} before the machine ran: ${why}`,
-    { next: "Read QEMU's last output below", detail },
+    `QEMU ended with ${describeExit(exit)} before the machine ran${words}`,
+    { next: 'Check this QEMU with "windlass doctor"', detail },
   );
 }
