@@ -28,7 +28,8 @@ export interface ReadinessWait {
 }
 
 /**
- * @throws {HostError} WL_BOOT_FAILED when the machine ended before the agent answered, WL_BOOT_TIMEOUT
+ * @throws {HostError} WL_BOOT_FAILED when the machine ended before the agent answered (its detail
+ *   `isTooSmall` says that memory is why), WL_BOOT_TIMEOUT
  *   when it is neither ready nor at its end in time (it still runs then); or the signal's reason
  */
 export async function waitReady(
@@ -80,7 +81,10 @@ async function notReady(
   const what = agentAnswers
     ? `the agent of "${name}" answers, but its program is not ready after ${seconds} s`
     : `instance "${name}" did not answer in ${seconds} s`;
-  const next = agentAnswers ? `See "windlass logs ${name}"` : `See the console: ${files.console}`;
+  const isSmall = record.options.memoryMib < SMALL_MEMORY_MIB;
+  const more = `End it with "windlass rm -f ${name}" and give it more memory: -m ${SMALL_MEMORY_MIB}`;
+  const see = isSmall ? more : `See the console: ${files.console}`;
+  const next = agentAnswers ? `See "windlass logs ${name}"` : see;
   const detail = { console: await consoleTail(files) };
   return new HostError("WL_BOOT_TIMEOUT", `Boot is not complete: ${what}`, { next, detail });
 }
@@ -89,15 +93,15 @@ async function bootFailed(record: InstanceRecord, files: InstanceFiles): Promise
   const console = await consoleTail(files);
   const { memoryMib } = record.options;
   const isMemory = /out of memory|Kernel panic.*memory|cannot allocate|\bOOM\b/i.test(console);
-  const next =
-    isMemory || memoryMib < SMALL_MEMORY_MIB
-      ? `Give it more memory: -m ${Math.max(SMALL_MEMORY_MIB, memoryMib * 2)}`
-      : `See the console (${files.console}) and QEMU's log (${files.qemuLog})`;
+  const isTooSmall = isMemory || memoryMib < SMALL_MEMORY_MIB;
+  const next = isTooSmall
+    ? `Give it more memory: -m ${Math.max(SMALL_MEMORY_MIB, memoryMib * 2)}`
+    : `See the console (${files.console}) and QEMU's log (${files.qemuLog})`;
   return new HostError(
     "WL_BOOT_FAILED",
     `Instance "${record.name}" ended while it booted with ${memoryMib} MiB of memory` +
       (console === "" ? "; its console is empty" : `; the end of its console:\n${indent(console)}`),
-    { next, detail: { console } },
+    { next, detail: { console, isTooSmall } },
   );
 }
 

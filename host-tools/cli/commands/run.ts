@@ -24,14 +24,24 @@ export const execute: Execute<"run"> = async (invocation) => {
   const isQuiet = options.quiet || options.json;
   if (!isQuiet && launch?.accelerator === "tcg")
     output.note(printableLine(launch.acceleratorReason));
-  if (!options.detach) {
-    const { interactive } = options;
-    return await foreground(started, { ...invocation, instances, interactive });
+  try {
+    if (!options.detach) {
+      const { interactive } = options;
+      return await foreground(started, { ...invocation, instances, interactive });
+    }
+    const view = await waitStarted(instances, started, { output, signal });
+    await (options.json ? output.json(view) : output.print(`${view.id}\n`));
+    return 0;
+  } catch (error) {
+    // Nothing ever ran in it, and its name is wanted for the next try.
+    if (isTooSmall(error)) await instances.remove(started.record.id, { force: true });
+    throw error;
   }
-  const view = await waitStarted(instances, started, { output, signal });
-  await (options.json ? output.json(view) : output.print(`${view.id}\n`));
-  return 0;
 };
+
+function isTooSmall(error: unknown): boolean {
+  return error instanceof HostError && error.facts.detail?.["isTooSmall"] === true;
+}
 
 async function createOptions(
   { options }: Invocation<"run">,
