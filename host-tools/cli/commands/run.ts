@@ -33,8 +33,10 @@ export const execute: Execute<"run"> = async (invocation) => {
     await (options.json ? output.json(view) : output.print(`${view.id}\n`));
     return 0;
   } catch (error) {
-    // Nothing ever ran in it, and its name is wanted for the next try.
-    if (isTooSmall(error)) await instances.remove(started.record.id, { force: true });
+    if (isTooSmall(error)) {
+      // Nothing ever ran in it, and its name is wanted for the next try. With --rm it is gone already.
+      await instances.remove(started.record.id, { force: true }).catch(() => undefined);
+    }
     throw error;
   }
 };
