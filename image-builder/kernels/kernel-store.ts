@@ -4,7 +4,7 @@
  * ```
  * kernels/RELEASE/kernel.json   what it is (Kernel, without the folder)
  *                 vmlinuz       as its maker packed it
- *                 modules/*.ko  those a guest loads
+ *                 modules/*.ko  those a guest loads, and spare ones
  * kernels/current               release used when nobody names one
  *         .lock                 held while a kernel is added
  * ```
@@ -26,7 +26,7 @@ import { withIoError } from "../runtimes/io-error.ts";
 import { lockFile } from "../store/file-lock.ts";
 import { REMAINS_PREFIX, removeRemains, replaceFile } from "../store/replace-file.ts";
 import { isElfKernel, kernelRelease } from "./bz-image.ts";
-import { moduleLoadOrder } from "./module-set.ts";
+import { GUEST_MODULES, moduleLoadOrder, SPARE_MODULES } from "./module-set.ts";
 
 export interface Kernel {
   /** As `uname -r` prints it; for an ELF kernel file, its name and digest. */
@@ -36,12 +36,19 @@ export interface Kernel {
   readonly sizeBytes: number;
   /** In words: "Debian package linux-image-... 6.1.192-2", "file /path". */
   readonly source: string;
-  /** File names under modules/, in load order. */
+  /** What a guest loads: file names under modules/, in load order. */
   readonly modules: readonly string[];
+  /**
+   * What is kept but not loaded, in an order that follows `modules`. Empty for a kernel without any, and
+   * for one that an older Windlass took in: adding it again brings them.
+   */
+  readonly spareModules: readonly string[];
   readonly folder: string;
 }
 
 type KernelRecord = Omit<Kernel, "folder">;
+/** As older versions wrote it, too. */
+type StoredRecord = Omit<KernelRecord, "spareModules"> & Partial<KernelRecord>;
 
 export interface KernelFiles {
   /** A bzImage or an ELF kernel. */
@@ -54,6 +61,11 @@ export interface KernelFiles {
 export const vmlinuzPath = (kernel: Kernel): string => join(kernel.folder, "vmlinuz");
 export const modulePath = (kernel: Kernel, name: string): string =>
   join(kernel.folder, "modules", name);
+
+/** Every module that is kept of a kernel: paths, in load order. */
+export function modulePaths(kernel: Kernel): string[] {
+  return [...kernel.modules, ...kernel.spareModules].map((name) => modulePath(kernel, name));
+}
 
 export class KernelStore {
   readonly #folder: string;
@@ -89,8 +101,9 @@ export class KernelStore {
   }
 
   /**
-   * Takes a kernel in, with the modules a guest needs; the first one becomes the current one. A kernel
-   * that is here already stays as it is; it keeps its modules when the same one is added without.
+   * Takes a kernel in, with the modules a guest needs and the spare ones; the first one becomes the
+   * current one. A kernel that is here already stays as it is; it keeps its modules when the same one is
+   * added without, and gets those it lacks when the same one is added with more.
    *
    * @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE when it is no kernel, WL_IMAGE_IO
    */
@@ -100,18 +113,23 @@ export class KernelStore {
     const release = isElfKernel(bytes)
       ? `${basename(files.vmlinuzPath).replace(/[^\w.+~-]|^\./g, "_")}-${digest.slice(0, 8)}`
       : kernelRelease(bytes, files.vmlinuzPath);
-    const order = await moduleLoadOrder(files.modulePaths);
-    const modules = order.map((path) => basename(path));
+    const loaded = await moduleLoadOrder(files.modulePaths);
+    const kept = await moduleLoadOrder(files.modulePaths, [...GUEST_MODULES, ...SPARE_MODULES]);
+    const names = kept.map((path) => basename(path));
+    const modules = names.slice(0, loaded.length);
+    const spareModules = names.slice(loaded.length);
     await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
     await using _lock = await lockFile(join(this.#folder, ".lock"));
     await removeRemains(this.#folder);
     const present = await this.#read(release);
     const isPresent =
       present?.digest === digest &&
-      (modules.length === 0 || modules.join(" ") === present.modules.join(" "));
+      (names.length === 0 ||
+        names.join(" ") === [...present.modules, ...present.spareModules].join(" "));
     if (!isPresent) {
-      const record = { release, digest, sizeBytes: bytes.length, source: files.source, modules };
-      await withIoError("write", this.#folder, this.#write(record, bytes, order));
+      const { source } = files;
+      const record = { release, digest, sizeBytes: bytes.length, source, modules, spareModules };
+      await withIoError("write", this.#folder, this.#write(record, bytes, kept));
     }
     if (!(await this.current())) await this.use(release);
     return this.get(release);
@@ -143,8 +161,9 @@ export class KernelStore {
     if (!/^[\w+~-][\w.+~-]*$/.test(name)) return undefined; // Not a release, or a half-written folder.
     const folder = join(this.#folder, name);
     try {
-      const record: KernelRecord = JSON.parse(await readFile(join(folder, "kernel.json"), "utf8"));
-      return { ...record, folder };
+      const text = await readFile(join(folder, "kernel.json"), "utf8");
+      const record: StoredRecord = JSON.parse(text);
+      return { ...record, spareModules: record.spareModules ?? [], folder };
     } catch {
       return undefined; // Not a kernel's folder: the file "current", or one half removed.
     }

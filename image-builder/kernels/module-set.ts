@@ -19,6 +19,17 @@ export const GUEST_MODULES = [
 ] as const;
 
 /**
+ * Kept beside those, loaded only where somebody asks for them: virtualisation within a guest (the tests
+ * of KVM), memory given back while a guest runs, and sockets between host and guest.
+ */
+export const SPARE_MODULES = [
+  "kvm_amd",
+  "kvm_intel",
+  "virtio_balloon",
+  "vmw_vsock_virtio_transport",
+] as const;
+
+/**
  * Load order of the wanted modules and of all they depend on.
  *
  * @param files every module of the kernel, as paths of .ko files

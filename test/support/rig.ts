@@ -18,7 +18,7 @@ import {
 import { guestFolder } from "../../image-builder/base/guest-folder.ts";
 import { type BuildProgress, build } from "../../image-builder/build-image.ts";
 import { addDebianKernel } from "../../image-builder/kernels/kernel-package.ts";
-import { KernelStore, modulePath, vmlinuzPath } from "../../image-builder/kernels/kernel-store.ts";
+import { KernelStore, modulePaths, vmlinuzPath } from "../../image-builder/kernels/kernel-store.ts";
 import type { Folders } from "../../image-builder/store/folders.ts";
 import type { Image } from "../../image-builder/store/image.ts";
 import { presentKernel } from "./kernel.ts";
@@ -139,7 +139,7 @@ async function importKernel(folders: Folders, signal: AbortSignal | undefined): 
   }
   await store.add({
     vmlinuzPath: vmlinuzPath(present),
-    modulePaths: present.modules.map((name) => modulePath(present, name)),
+    modulePaths: modulePaths(present),
     source: present.source,
   });
 }

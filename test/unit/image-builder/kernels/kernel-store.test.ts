@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import * as assert from "uvu/assert";
 import { ImageError } from "../../../../image-builder/errors.ts";
 import { bootKernel } from "../../../../image-builder/kernels/boot-kernel.ts";
@@ -11,6 +11,7 @@ import {
   type KernelFiles,
   KernelStore,
   modulePath,
+  modulePaths,
   vmlinuzPath,
 } from "../../../../image-builder/kernels/kernel-store.ts";
 import { suite } from "../../../support/suite.ts";
@@ -34,6 +35,19 @@ async function kernelFiles(
     await writeFile(lib, kernelModule());
   }
   return { vmlinuzPath: path, modulePaths, source: `test ${release}` };
+}
+
+/** Puts modules, with what they depend on, beside those of a kernel. Returns the paths of all. */
+async function addModules(
+  { vmlinuzPath: path, modulePaths: present }: KernelFiles,
+  modules: Readonly<Record<string, readonly string[]>>,
+): Promise<string[]> {
+  const added: string[] = [];
+  for (const [name, depends] of Object.entries(modules)) {
+    added.push(join(dirname(path), name));
+    await writeFile(join(dirname(path), name), kernelModule(depends));
+  }
+  return [...present, ...added];
 }
 
 async function refusal(work: Promise<unknown>): Promise<ImageError> {
@@ -92,6 +106,33 @@ test("the same kernel without its modules does not take them from the one that h
   await store.add(files);
   const chosen = await chooseKernel(store, files.vmlinuzPath);
   assert.equal(chosen.modules, ["lib.ko", "erofs.ko"]);
+});
+
+test("spare modules are kept in load order, and not among those that are loaded", async () => {
+  await using folder = await temporaryFolder();
+  const store = new KernelStore(folder.path);
+  const files = await kernelFiles(folder);
+  const spare = { "kvm-amd.ko": ["kvm", "lib"], "kvm.ko": [], "unwanted.ko": [] };
+  const paths = await addModules(files, spare);
+  const kernel = await store.add({ ...files, modulePaths: paths });
+  assert.equal(kernel.modules, ["lib.ko", "erofs.ko"]);
+  assert.equal(kernel.spareModules, ["kvm.ko", "kvm-amd.ko"]);
+  const kept = modulePaths(kernel).map((path) => basename(path));
+  assert.equal(kept, ["lib.ko", "erofs.ko", "kvm.ko", "kvm-amd.ko"]);
+  assert.equal((await readdir(join(kernel.folder, "modules"))).sort(), [...kept].sort());
+});
+
+test("a kernel from before spare modules were kept gets them when it is added again", async () => {
+  await using folder = await temporaryFolder();
+  const store = new KernelStore(folder.path);
+  const files = await kernelFiles(folder);
+  const { folder: home, spareModules: _none, ...older } = await store.add(files);
+  await writeFile(join(home, "kernel.json"), JSON.stringify(older));
+  assert.equal((await store.current())?.spareModules, []);
+  const paths = await addModules(files, { "kvm-amd.ko": [] });
+  const kernel = await store.add({ ...files, modulePaths: paths });
+  assert.equal(kernel.spareModules, ["kvm-amd.ko"]);
+  assert.equal(await store.current(), kernel);
 });
 
 test("another kernel of the same release takes its place", async () => {
