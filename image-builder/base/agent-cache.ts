@@ -3,11 +3,12 @@
  * CPU need not compile it: loading takes a third of the time.
  *
  * The same image must have the same bytes, but V8 hashes strings with a random seed, which shows in the
- * order of things in the cache. So it is made under a fixed seed. V8 accepts a cache only under the flags
- * it was made with, which it compares as one word of the cache's header; and the agent runs without flags,
- * because under any flag Node compiles its own library anew, a tenth of its start. The word is therefore
- * replaced by that of a process without flags, and V8 is asked whether it accepts the result. The seed
- * itself is no part of that contract: any two processes have different ones.
+ * order of things in the cache, and works with several threads. So it is made under a fixed seed and on one
+ * thread. V8 accepts a cache only under the flags it was made with, which it compares as one word of the
+ * cache's header; and the agent runs without flags, because under any flag Node compiles its own library
+ * anew, a tenth of its start. The word is therefore replaced by that of a process without flags, and V8 is
+ * asked whether it accepts the result. The seed itself is no part of that contract: any two processes have
+ * different ones.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -16,7 +17,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { ImageError } from "../errors.ts";
 
-const FIXED_SEED_FLAG = "--hash-seed=1";
+/**
+ * One seed, and one thread: V8's helper threads (garbage collection, compilation) leave other bytes behind
+ * when they happen to be late; Node 26 did so in one run of five.
+ */
+const DETERMINISTIC_FLAGS = ["--hash-seed=1", "--single-threaded"];
 const TIMEOUT_MS = 30_000;
 
 /** Loads the bundle, so that the functions of its start are in the cache, and writes the cache. */
@@ -76,7 +81,7 @@ export async function agentCodeCache(options: AgentCacheOptions): Promise<Buffer
     await writeFile(file("adopter.cjs"), ADOPTER);
     await writeFile(file("agent.js"), bundle);
     const args = [file("agent.js"), guestPath, file("cache")];
-    await run(nodePath, [FIXED_SEED_FLAG, file("recorder.cjs"), ...args], limits);
+    await run(nodePath, [...DETERMINISTIC_FLAGS, file("recorder.cjs"), ...args], limits);
     await run(nodePath, [file("adopter.cjs"), ...args], limits);
     return await readFile(file("cache"));
   } catch (cause) {
