@@ -14,10 +14,12 @@ import { Authorization, allows, type TokenDigest } from "./authorization.ts";
 import { errorReply, forbidden, sendError, unauthorized } from "./error-reply.ts";
 import type { GuestSystem, ProgramControl } from "./guest-system.ts";
 import type { LogBuffer } from "./log-buffer.ts";
-import { type Agent, Call, type Operations, type Payload } from "./operation.ts";
+import { type Agent, BATCH_HEADER, Call, type Operations, type Payload } from "./operation.ts";
 
 /** Longest JSON, form or stdin body. Uploads and archives are streams with bounds of their own. */
 export const BODY_LIMIT_BYTES = 1024 * 1024;
+/** Longest reply of one call of a batch, which is collected in memory. */
+const BATCH_REPLY_MAX_BYTES = 1024 * 1024;
 /** For the headers of a request to arrive. */
 const HEADERS_TIMEOUT_MS = 10_000;
 /** For a whole request to arrive; long enough for an archive over an emulated network card. */
@@ -162,6 +164,7 @@ function addRoute(agent: Agent, route: Route, { authorization, id, load }: Route
       const role = authorization.roleOf(request.headers.authorization);
       if (role === undefined) done(unauthorized());
       else if (!allows(role, route.role)) done(forbidden(role));
+      else if (isBatched(request) && !mayBeBatched(route)) done(notInBatch());
       else done();
     },
     handler(request, reply) {
@@ -199,10 +202,32 @@ function send(route: Route, reply: FastifyReply, result: unknown): FastifyReply 
     case "bytes": {
       const payload = result as Payload;
       reply.header("content-type", payload.contentType);
+      if (isBatched(reply.request) && !isShort(payload)) throw notInBatch();
       if (payload.lengthBytes !== undefined) reply.header("content-length", payload.lengthBytes);
       return reply.send(payload.body);
     }
   }
+}
+
+function isBatched(request: FastifyRequest): boolean {
+  return request.headers[BATCH_HEADER] !== undefined;
+}
+
+/** Streams have no end of their own, and a batch within a batch has no bound. Judged by route, not by URL. */
+function mayBeBatched(route: Route): boolean {
+  return route.produces !== "ndjson" && route.produces !== "tar" && route.tag !== "api";
+}
+
+/** Whether the body may be collected in memory; one that will not do is let go. */
+function isShort({ body, lengthBytes }: Payload): boolean {
+  if (!(body instanceof Readable) || (lengthBytes ?? Infinity) <= BATCH_REPLY_MAX_BYTES)
+    return true;
+  body.destroy();
+  return false;
+}
+
+function notInBatch(): AgentError {
+  return new AgentError("WL_AGENT_BAD_REQUEST", "This call cannot be part of a batch");
 }
 
 /** JSON is Fastify's own; text/plain is not spoken here. Streams are left to their operation. */

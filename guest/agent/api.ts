@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { Batch } from "../api/api.ts";
 import { AgentError } from "./agent-error.ts";
 import { multipartParts } from "./multipart.ts";
-import type { Agent, Call, Operations } from "./operation.ts";
+import { type Agent, BATCH_HEADER, type Call, type Operations } from "./operation.ts";
 import { checked } from "./request-check.ts";
 
 /** Longest batch as JSON text. */
@@ -38,13 +38,13 @@ async function oneCall(
 ): Promise<{ code: number; body: unknown }> {
   const known = METHODS.find((one): one is Method => one === method.toUpperCase());
   if (known === undefined) return { code: 400, body: { message: "Bad method", code: 400 } };
-  if (url.startsWith("/api/") || url.startsWith("/v1/logs")) {
-    return { code: 400, body: { message: "This call cannot be part of a batch", code: 400 } };
-  }
   const reply = await agent.app.inject({
     method: known,
     url,
-    headers: { authorization: call.request.headers.authorization ?? "" },
+    headers: {
+      authorization: call.request.headers.authorization ?? "",
+      [BATCH_HEADER]: "1",
+    },
   });
   const isJson = String(reply.headers["content-type"] ?? "").startsWith("application/json");
   return { code: reply.statusCode, body: isJson ? reply.json() : reply.body };

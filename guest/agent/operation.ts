@@ -23,6 +23,12 @@ export type Operation<Id extends OperationId> = Routes[Id]["produces"] extends "
 
 export type Operations<T extends Tag> = { readonly [Id in OperationsOf<T>]: Operation<Id> };
 
+/**
+ * Marks a call as part of a batch, whose replies are collected in memory. A caller who sends it himself
+ * only gets less.
+ */
+export const BATCH_HEADER = "x-windlass-batch";
+
 /** The agent as its operations see it. */
 export interface Agent extends AgentOptions {
   readonly app: FastifyInstance;

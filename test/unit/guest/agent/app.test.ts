@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { parseCommands } from "../../../../guest/agent/command-line.ts";
 import { suite } from "../../../support/suite.ts";
@@ -104,6 +106,35 @@ test("answers several calls in one, each with its own code", async () => {
     payload: new URLSearchParams({ batch: JSON.stringify(calls.slice(0, 1)) }).toString(),
   });
   assert.equal(form.json(), [{ code: 200, body: "Linux" }]);
+});
+
+test("batches hold no streams, however their paths are written", async () => {
+  await using agent = await testAgent();
+  const urls = [
+    "/v1/logs",
+    "/v1/logs?follow=true",
+    "/v1/%6cogs?follow=true",
+    "/x/../v1/logs?follow=true",
+    `/v1/archive?path=${agent.folder}`,
+  ];
+  const calls = urls.map((url) => ({ method: "GET", relative_url: url }));
+  await writeFile(join(agent.folder, "large"), Buffer.alloc(2 * 1024 * 1024));
+  const send = (batch: unknown) =>
+    agent.app.inject({
+      method: "POST",
+      url: "/api/batch",
+      headers: { ...asAdmin, "content-type": "application/x-www-form-urlencoded" },
+      payload: new URLSearchParams({ batch: JSON.stringify(batch) }).toString(),
+    });
+  const replies: { code: number }[] = (await send(calls)).json();
+  assert.equal(
+    replies.map(({ code }) => code),
+    urls.map(() => 400),
+  );
+  const large = { method: "GET", relative_url: `/file${agent.folder}/large?op=GET` };
+  assert.is((await send([large])).json()[0].code, 400);
+  const nested = { method: "POST", relative_url: "/%61pi/stop" };
+  assert.is((await send([nested])).json()[0].code, 400);
 });
 
 test("stops when told to", async () => {
