@@ -274,10 +274,10 @@ function upgrade(
     refuseUpgrade(socket, error);
     return;
   }
-  import("./exec-session.ts").then(
-    ({ runExecSession }) => runExecSession(agent, socket, head),
-    (cause) => socket.destroy(cause),
-  );
+  // Whatever goes wrong in a session ends that session, never the agent.
+  import("./exec-session.ts")
+    .then(({ runExecSession }) => runExecSession(agent, socket, head))
+    .catch((cause) => socket.destroy(cause));
 }
 
 function refuseUpgrade(socket: Duplex, error: AgentError): void {

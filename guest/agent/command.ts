@@ -3,6 +3,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
 import { access, constants, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { AgentError } from "./agent-error.ts";
+import { takePrivilegesFrom } from "./child-priority.ts";
 import type { Credentials } from "./guest-system.ts";
 import type { Agent } from "./operation.ts";
 
@@ -50,6 +51,7 @@ export async function startCommand(
       env: { ...agent.environment, ...home, ...command.env },
       ...(user && { uid: user.uid, gid: user.gid }),
     });
+    takePrivilegesFrom(agent.system.procRoot, child.pid);
     await new Promise<void>((started, reject) => {
       child.once("spawn", started);
       child.once("error", reject);

@@ -8,13 +8,20 @@ import { AgentError } from "./agent-error.ts";
 /** Tells the caller which credentials are asked for (RFC 6750, section 3). */
 export const AUTHENTICATE = 'Bearer realm="windlass"';
 
+/** A message quotes what the caller sent, which may be as long as a request. */
+const MESSAGE_MAX_CHARACTERS = 4096;
+
 export function errorReply(error: unknown): ErrorReply {
   const { statusCode = 500, code } = error as { statusCode?: number; code?: string };
+  const message = error instanceof Error ? error.message : String(error);
   return {
     statusCode,
     code: code ?? "WL_AGENT_INTERNAL",
     error: STATUS_CODES[statusCode] ?? "Error",
-    message: error instanceof Error ? error.message : String(error),
+    message:
+      message.length > MESSAGE_MAX_CHARACTERS
+        ? `${message.slice(0, MESSAGE_MAX_CHARACTERS)}...`
+        : message,
   };
 }
 

@@ -1,12 +1,16 @@
 /** Runs the program's health check again and again and says what it found. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
+import { takePrivilegesFrom } from "../agent/child-priority.ts";
+import type { Credentials } from "../agent/guest-system.ts";
 import type { Health, HealthCheck, ProgramStatus } from "../api/program.ts";
 
 export interface HealthMonitorOptions {
   readonly health: Health;
   readonly environment: Readonly<Record<string, string>>;
   readonly workdir: string;
+  /** Whom a check that is a program runs as. Absent: as the agent. */
+  readonly user?: Credentials;
   /** Called when the verdict changes. */
   readonly onChange: (verdict: ProgramStatus["health"], detail: string) => void;
 }
@@ -50,11 +54,16 @@ export class HealthMonitor {
 
   /** @returns why the check failed, undefined when it passed */
   async #check(): Promise<string | undefined> {
-    const { health, environment, workdir } = this.#options;
+    const { health, environment, workdir, user } = this.#options;
     const timeout = AbortSignal.timeout(health.timeoutMs);
     const signal = AbortSignal.any([timeout, this.#stop.signal]);
     try {
-      await checks[health.check.kind](health.check as never, { signal, environment, workdir });
+      await checks[health.check.kind](health.check as never, {
+        signal,
+        environment,
+        workdir,
+        user,
+      });
       return undefined;
     } catch (error) {
       if (timeout.aborted) return `no answer within ${health.timeoutMs} ms`;
@@ -67,6 +76,7 @@ interface CheckContext {
   readonly signal: AbortSignal;
   readonly environment: Readonly<Record<string, string>>;
   readonly workdir: string;
+  readonly user: Credentials | undefined;
 }
 
 const checks: {
@@ -100,16 +110,18 @@ const checks: {
         resolve();
       });
     }),
-  exec: ({ argv }, { signal, environment, workdir }) =>
+  exec: ({ argv }, { signal, environment, workdir, user }) =>
     new Promise((resolve, reject) => {
       const [path = "", ...args] = argv;
       const child: ChildProcess = spawn(path, args, {
         cwd: workdir,
-        env: { ...environment },
+        env: { ...(user?.home === undefined ? {} : { HOME: user.home }), ...environment },
+        ...(user && { uid: user.uid, gid: user.gid }),
         stdio: "ignore",
         signal,
         killSignal: "SIGKILL",
       });
+      takePrivilegesFrom("/proc", child.pid);
       child.on("error", reject);
       child.on("exit", (code, ended) => {
         if (code === 0) resolve();

@@ -3,8 +3,9 @@
  * the restart policy says, and ends it for good when the machine is to stop.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
+import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
 import type { JournalRecord, OutputRecord } from "../api/journal.ts";
 import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
@@ -82,8 +83,10 @@ export class ProgramSupervisor implements ProgramControl {
     this.#finishedAt = undefined;
     this.#state = "starting";
     let child: ChildProcess;
+    let user: Credentials;
     try {
-      const { uid, gid, home } = resolveUser(spec.user);
+      user = resolveUser(spec.user);
+      const { uid, gid, home } = user;
       const { totalMib, availableMib } = memory();
       const heap = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
       child = spawn(path, args, {
@@ -119,11 +122,10 @@ export class ProgramSupervisor implements ProgramControl {
     });
     if (child.pid === undefined) return;
     this.#state = "running";
-    // The agent is protected from the out-of-memory killer; what it starts must not inherit that.
-    ignoreErrors(() => writeFileSync(`/proc/${child.pid}/oom_score_adj`, "0"));
+    takePrivilegesFrom("/proc", child.pid);
     this.#phase("program-started");
     this.#watchPorts();
-    if (spec.health) this.#watchHealth(spec.health);
+    if (spec.health) this.#watchHealth(spec.health, user);
   }
 
   /** Resolves when the program listens or has ended, or after the time. */
@@ -319,13 +321,14 @@ export class ProgramSupervisor implements ProgramControl {
     this.#options.record({ kind: "notice", timeMs: Date.now(), level: "warning", text });
   }
 
-  #watchHealth(health: NonNullable<ProgramSpec["health"]>): void {
+  #watchHealth(health: NonNullable<ProgramSpec["health"]>, user: Credentials): void {
     const { environment, record, spec } = this.#options;
     let wasReady = false;
     this.#health = new HealthMonitor({
       health,
       environment,
       workdir: spec.workdir,
+      user,
       onChange: (verdict, detail) => {
         const level = verdict === "unhealthy" ? "warning" : "info";
         const text = `health: ${verdict}: ${detail}`;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { connect, type Socket } from "node:net";
@@ -8,7 +8,11 @@ import { buffer } from "node:stream/consumers";
 import * as assert from "uvu/assert";
 import type { Pty } from "../../../../guest/agent/guest-system.ts";
 import type { ExecRequest } from "../../../../guest/api/exec.ts";
-import { ExecFrameDecoder, encodeExecFrame } from "../../../../guest/api/exec-frame.ts";
+import {
+  EXEC_FRAME_MAX_BYTES,
+  ExecFrameDecoder,
+  encodeExecFrame,
+} from "../../../../guest/api/exec-frame.ts";
 import { loadNativeLibrary } from "../../../../guest/syscalls/koffi.ts";
 import { pseudoTerminals } from "../../../../guest/syscalls/pseudo-terminal.ts";
 import { createGuestClient } from "../../../../host-tools/guest-client/guest-client.ts";
@@ -226,5 +230,35 @@ function openPty(): (columns: number, rows: number) => Pty {
   const folder = resolve("@koromix/koffi-linux-x64/package.json");
   return pseudoTerminals(loadNativeLibrary(join(folder, "../linux_x64/koffi.node")));
 }
+
+test("refuses a program whose name fills a frame, and lives on", async () => {
+  await using agent = await testAgent();
+  await using client = createGuestClient({
+    host: "127.0.0.1",
+    port: await portOf(agent),
+    token: ADMIN,
+  });
+  const name = "a".repeat(EXEC_FRAME_MAX_BYTES - 100);
+  const session = await client.exec({ argv: [name] });
+  const failure = await session.exit.catch((error) => error);
+  assert.is(failure.code, "WL_GUEST_REFUSED");
+  assert.match(failure.message, /Cannot start "aaa/);
+});
+
+test("does not hand its protection from the out-of-memory killer on", async () => {
+  await using agent = await testAgent({ procRoot: "/proc" });
+  // It looks when its input comes, and that comes when it has been started.
+  const readScore = {
+    argv: ["sh", "-c", "read line; cat /proc/self/oom_score_adj"],
+    stdin: "go\n",
+  };
+  const before = await readFile("/proc/self/oom_score_adj", "utf8");
+  await writeFile("/proc/self/oom_score_adj", "7");
+  try {
+    assert.is((await exec(agent, readScore)).json().stdout, "0\n");
+  } finally {
+    await writeFile("/proc/self/oom_score_adj", before);
+  }
+});
 
 test.run();

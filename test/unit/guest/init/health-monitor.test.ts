@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import * as assert from "uvu/assert";
+import type { Credentials } from "../../../../guest/agent/guest-system.ts";
 import type { Health, HealthCheck } from "../../../../guest/api/program.ts";
 import { HealthMonitor } from "../../../../guest/init/health-monitor.ts";
 import { suite } from "../../../support/suite.ts";
@@ -14,7 +15,7 @@ interface Watch extends Disposable {
   next(): Promise<{ verdict: string; detail: string }>;
 }
 
-function watch(check: HealthCheck, changes: Partial<Health> = {}): Watch {
+function watch(check: HealthCheck, changes: Partial<Health> = {}, user?: Credentials): Watch {
   const found: { verdict: string; detail: string }[] = [];
   let wake: () => void = () => undefined;
   const health = {
@@ -27,8 +28,9 @@ function watch(check: HealthCheck, changes: Partial<Health> = {}): Watch {
   };
   const monitor = new HealthMonitor({
     health,
-    environment: { WINDLASS_TEST: "set" },
+    environment: { WINDLASS_TEST: "set", PATH: process.env["PATH"] ?? "" },
     workdir: "/",
+    ...(user && { user }),
     onChange: (verdict, detail) => {
       found.push({ verdict, detail });
       wake();
@@ -125,6 +127,14 @@ test("an exec check passes with status 0; it has the program's environment and f
   assert.match((await missing.next()).detail, /ENOENT/);
   using endless = watch({ kind: "exec", argv: ["/bin/sleep", "1000"] }, { timeoutMs: 50 });
   assert.is((await endless.next()).detail, "no answer within 50 ms");
+});
+
+test("an exec check runs as the program's user", async () => {
+  const user = { uid: process.getuid?.() ?? 0, gid: 12_345, home: "/home/me" };
+  if (user.uid !== 0) user.gid = process.getgid?.() ?? 0;
+  const right = `[ "$HOME" = /home/me ] && [ "$(id -u):$(id -g)" = ${user.uid}:${user.gid} ]`;
+  using health = watch({ kind: "exec", argv: ["/bin/sh", "-c", right] }, {}, user);
+  assert.equal(await health.next(), { verdict: "healthy", detail: "the check passed" });
 });
 
 test("it takes as many failures in a row as were asked for", async () => {
