@@ -34,7 +34,8 @@ export class LastLines {
   }
 
   add(lines: readonly JournalLine[]): void {
-    this.#lines.push(...lines);
+    // One by one: a guest may write more lines in one record than a call takes arguments.
+    for (const line of lines) this.#lines.push(line);
     // Not at every line: cutting an array copies it.
     if (this.#lines.length > 2 * this.#limit + 1000) this.#lines = this.lines();
   }

@@ -12,13 +12,15 @@ export const execute: Execute<"logs"> = async ({ options, operands, output, sign
   const instances = new Instances();
   const instance = await instances.get(operands[0] ?? "");
 
+  const isAll = limit === Number.POSITIVE_INFINITY;
   const past = new LastLines(limit);
   let seen = 0;
   for await (const record of instances.journal(instance, { signal })) {
     seen += 1;
     if (record.timeMs < sinceMs) continue;
-    if (options.json && limit === Number.POSITIVE_INFINITY) await output.jsonLine(record);
-    else past.add(linesOf(record));
+    if (!isAll) past.add(linesOf(record));
+    else if (options.json) await output.jsonLine(record);
+    else await printRecord(output, record, { timestamps, remarks: false });
   }
   for (const line of past.lines()) {
     await (options.json

@@ -36,6 +36,12 @@ test("keeps the last lines only", () => {
   assert.is(all.lines().length, 2);
 });
 
+test("takes more lines in one record than a call takes arguments", () => {
+  const last = new LastLines(1);
+  last.add(linesOf(output("\n".repeat(1_000_000))));
+  assert.is(last.lines().length, 1);
+});
+
 test("remarks on warnings and on ends with a reason", () => {
   assert.is(remarkOf({ kind: "notice", timeMs: 1, level: "warning", text: "slow" }), "slow");
   assert.is(remarkOf({ kind: "notice", timeMs: 1, level: "info", text: "fine" }), undefined);
