@@ -1,4 +1,5 @@
 /** An instance in the foreground: its output is ours, its end is ours, Ctrl-C ends it. */
+import { once } from "node:events";
 import type { ExitRecord } from "../../guest/api/journal.ts";
 import { HostError } from "../errors.ts";
 import { signalNumber } from "../instance/exit-code.ts";
@@ -9,6 +10,9 @@ import { printRecord } from "./journal-output.ts";
 import type { Output } from "./output.ts";
 import { sendInput } from "./program-input.ts";
 import { stepNote } from "./stop-note.ts";
+
+/** The program begins before the agent that is to stop it; under emulation a second or two. */
+const AGENT_TIMEOUT_MS = 10_000;
 
 export interface Foreground extends Interrupts {
   readonly output: Output;
@@ -36,8 +40,11 @@ export async function foreground(instance: Instance, context: Foreground): Promi
   try {
     for await (const record of instances.journal(instance, { follow: true, launchOnly: true })) {
       await printRecord(output, record);
+      if (record.kind === "phase" && record.phase === "program-started") {
+        ending.programHasBegun = true;
+      }
       if (record.kind === "phase" && record.phase === "agent-listening") {
-        ending.agentAnswers = true;
+        ending.agentAnswers();
         if (context.interactive) void connectInput(instance, context, input.signal);
       }
       if (record.kind === "exit" && record.final) exit = record;
@@ -45,6 +52,7 @@ export async function foreground(instance: Instance, context: Foreground): Promi
     }
   } finally {
     input.abort();
+    ending.agentAnswers(); // Or never will.
   }
   await ending.finished();
   if (exit && options.program.onExit === "keep" && !signal.aborted) {
@@ -92,8 +100,13 @@ async function connectInput(
 
 /** Ends the machine when we are interrupted: asks at the first Ctrl-C, kills at the second. */
 class Ending {
-  /** Before that nobody in the guest can be asked, and there is nothing to lose. */
-  agentAnswers = false;
+  /** Before that there is nothing to lose. */
+  programHasBegun = false;
+  /** To be called when the agent answers, or the machine has ended: nobody waits for it then. */
+  agentAnswers: () => void = () => undefined;
+  readonly #agent = new Promise<void>((resolve) => {
+    this.agentAnswers = resolve;
+  });
   readonly #id: string;
   readonly #context: Foreground;
   readonly #work: Promise<void>[] = [];
@@ -123,9 +136,12 @@ class Ending {
   }
 
   async #stop(): Promise<void> {
-    if (!this.agentAnswers) return await this.#kill();
+    if (!this.programHasBegun) return await this.#kill();
     const { instances, urgent, output } = this.#context;
     output.note("Stopping the program; Ctrl-C again kills it");
+    const limit = AbortSignal.any([urgent, AbortSignal.timeout(AGENT_TIMEOUT_MS)]);
+    if (!limit.aborted) await Promise.race([this.#agent, once(limit, "abort")]);
+    urgent.throwIfAborted();
     const onStep = (step: Parameters<typeof stepNote>[0]): void => {
       const note = stepNote(step);
       if (note !== undefined) output.note(note);

@@ -122,6 +122,22 @@ withMachine("Ctrl-C while it boots ends the machine and removes it", async () =>
   assert.equal(await rig.processes(), []);
 });
 
+withMachine("Ctrl-C asks a program that has begun, although the agent comes later", async () => {
+  const script = `
+    process.on("SIGTERM", () => { console.log("asked"); process.exit(3); });
+    setInterval(() => {}, 1000);
+    console.log("begun");`;
+  const child = start(["run", "-q", "--rm", await rig.project("asked", { "index.js": script })]);
+  const done = outcome(child);
+  if (child.stdout) await once(child.stdout, "data");
+  child.kill("SIGINT");
+  const { code, out, err } = await done;
+  assert.is(out, "begun\nasked\n", err);
+  assert.is(code, 130);
+  assert.equal(await rig.instances.list(), []);
+  assert.equal(await rig.processes(), []);
+});
+
 withMachine("a failing start leaves nothing", async () => {
   const exits = await windlass("run", "-q", "-d", "--rm", `${EXAMPLES}/exit-seven`);
   assert.is(exits.code, 1);
