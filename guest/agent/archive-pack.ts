@@ -19,6 +19,8 @@ export async function packArchive(path: string, signal: AbortSignal): Promise<Re
   await lstat(path);
   const archive = pack();
   const body = Readable.from(archive, { objectMode: false, signal });
+  // When the caller goes away nobody listens to the body any more: its error must not be an uncaught one.
+  body.on("error", () => undefined);
   addTree(archive, path, path === "/" ? "." : basename(path), signal).then(
     () => archive.finalize(),
     (error) => archive.destroy(error),
