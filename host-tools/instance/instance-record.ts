@@ -65,6 +65,53 @@ export interface InstanceRecord {
   readonly end?: End | undefined;
 }
 
+/** What Windlass wrote for that id; undefined for anything else, such as half of it. */
+export function parseRecord(text: string, id: string): InstanceRecord | undefined {
+  try {
+    const record: Partial<InstanceRecord> | null = JSON.parse(text);
+    const isWhole = record?.schemaVersion === 1 && record.id === id && record.options?.program;
+    return isWhole ? (record as InstanceRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Stands for a record that cannot be read. It is named by its id; its machine, if it runs, is found by
+ * its process id file and can be ended.
+ */
+export function damagedRecord(id: string): InstanceRecord {
+  return {
+    schemaVersion: 1,
+    id,
+    name: id,
+    imageId: "",
+    imageName: "(damaged record)",
+    createdAt: new Date(0).toISOString(),
+    macAddress: macAddressOf(id),
+    tokens: { admin: "", monitor: "" },
+    options: {
+      memoryMib: 0,
+      vcpuCount: 0,
+      accelerator: "auto",
+      publish: [],
+      address: "static",
+      autoRemove: false,
+      program: {
+        argv: [],
+        env: {},
+        workdir: "/",
+        user: "0",
+        ports: [],
+        restart: { policy: "no", maxRetries: 0 },
+        onExit: "poweroff",
+        stopSignal: "SIGTERM",
+        isNode: false,
+      },
+    },
+  };
+}
+
 const NAME_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/;
 
 /** Docker's rule for container names, with the length of a host name. */

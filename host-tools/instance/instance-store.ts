@@ -8,7 +8,12 @@ import type { Folders } from "../../image-builder/store/folders.ts";
 import { HostError } from "../errors.ts";
 import { type InstanceFiles, instanceFiles } from "./instance-files.ts";
 import { generatedName } from "./instance-name.ts";
-import { type InstanceRecord, isInstanceName } from "./instance-record.ts";
+import {
+  damagedRecord,
+  type InstanceRecord,
+  isInstanceName,
+  parseRecord,
+} from "./instance-record.ts";
 
 export class InstanceStore {
   readonly folders: Folders;
@@ -23,7 +28,10 @@ export class InstanceStore {
     return instanceFiles(this.folders, id);
   }
 
-  /** All records, oldest first. A folder without a readable record is not an instance. */
+  /**
+   * All records, oldest first. A damaged one is made up for, so that its machine can be seen and ended; a
+   * folder without a record is not an instance.
+   */
   async list(): Promise<InstanceRecord[]> {
     const names = await this.#io("read", this.#folder, namesIn(this.#folder));
     const records = await Promise.all(names.map((name) => this.#read(name)));
@@ -133,11 +141,13 @@ export class InstanceStore {
 
   async #read(id: string): Promise<InstanceRecord | undefined> {
     if (!/^[0-9a-f]{12}$/.test(id)) return undefined;
+    let text: string;
     try {
-      return JSON.parse(await readFile(this.files(id).record, "utf8"));
+      text = await readFile(this.files(id).record, "utf8");
     } catch {
       return undefined;
     }
+    return parseRecord(text, id) ?? damagedRecord(id);
   }
 
   async #io<T>(verb: string, path: string, work: Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@
  * two processes, work beside each other.
  */
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
 import type { ProgramSpec } from "../../guest/api/program.ts";
@@ -378,6 +379,7 @@ export class Instances {
     const current = await this.store.reread(record.id);
     if (current?.end) return { record: current, state: "exited" };
     const end = await this.#end(record);
+    await rm(this.files(record).qmpSocket, { force: true }); // A QEMU that was killed leaves it.
     if (!current) return { record: { ...record, end }, state: "exited" }; // Removed meanwhile.
     const settled: InstanceRecord = { ...current, launch: current.launch ?? record.launch, end };
     await this.#event("die", settled, end.exitCode);

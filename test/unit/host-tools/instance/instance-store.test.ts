@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import * as assert from "uvu/assert";
 import { HostError } from "../../../../host-tools/errors.ts";
+import { damagedRecord } from "../../../../host-tools/instance/instance-record.ts";
 import { InstanceStore } from "../../../../host-tools/instance/instance-store.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
@@ -96,15 +97,19 @@ test("a record is replaced whole", async () => {
   assert.is(await modeOf(files.record), 0o600);
 });
 
-test("what is no readable record is no instance", async () => {
+test("what has no record is no instance; a damaged one can still be found", async () => {
   await using instance = await storedInstance();
   const { store, folder, record } = instance;
   await mkdir(folder.file("data/instances/ffffffffffff"));
   await mkdir(folder.file("data/instances/eeeeeeeeeeee"));
   await writeFile(folder.file("data/instances/eeeeeeeeeeee/instance.json"), '{"id":');
   await mkdir(folder.file("data/instances/other"));
-  assert.equal(await store.list(), [record]);
+  assert.equal(await store.list(), [damagedRecord("eeeeeeeeeeee"), record]);
   assert.is(await store.reread("ffffffffffff"), undefined);
+  await writeFile(folder.file("data/instances/eeeeeeeeeeee/instance.json"), "{}");
+  assert.is((await store.get("eeeeeeeeeeee")).imageName, "(damaged record)");
+  await store.remove("eeeeeeeeeeee");
+  assert.equal(await store.list(), [record]);
 });
 
 test("removing takes the folder and the socket, and can be done twice", async () => {
