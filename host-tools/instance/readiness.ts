@@ -96,7 +96,9 @@ async function bootFailed(record: InstanceRecord, files: InstanceFiles): Promise
   const isTooSmall = isMemory || memoryMib < SMALL_MEMORY_MIB;
   const next = isTooSmall
     ? `Give it more memory: -m ${Math.max(SMALL_MEMORY_MIB, memoryMib * 2)}`
-    : `See the console (${files.console}) and QEMU's log (${files.qemuLog})`;
+    : record.options.autoRemove
+      ? "Run it again without --rm, which keeps its console and QEMU's log"
+      : `See the console (${files.console}) and QEMU's log (${files.qemuLog})`;
   return new HostError(
     "WL_BOOT_FAILED",
     `Instance "${record.name}" ended while it booted with ${memoryMib} MiB of memory` +
