@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { HostError } from "../../errors.ts";
-import { type CreateOptions, Instances } from "../../instance/instances.ts";
+import { type CreateOptions, type Instance, Instances } from "../../instance/instances.ts";
 import { parsePublish } from "../../network/publish.ts";
 import { createAndStart } from "../../run.ts";
 import { waitStarted } from "../background.ts";
@@ -33,13 +33,22 @@ export const execute: Execute<"run"> = async (invocation) => {
     await (options.json ? output.json(view) : output.print(`${view.id}\n`));
     return 0;
   } catch (error) {
-    if (isTooSmall(error)) {
-      // Nothing ever ran in it, and its name is wanted for the next try. With --rm it is gone already.
+    // Its name is wanted for the next try, and whoever interrupts has not even got its id. With --rm it is
+    // gone already.
+    if (isTooSmall(error) || (signal.aborted && !(await hasBegun(instances, started)))) {
       await instances.remove(started.record.id, { force: true }).catch(() => undefined);
     }
     throw error;
   }
 };
+
+/** Whether the program ever ran: then there is a journal to keep. */
+async function hasBegun(instances: Instances, instance: Instance): Promise<boolean> {
+  for await (const record of instances.journal(instance, { launchOnly: true })) {
+    if (record.kind !== "phase" || record.phase === "program-started") return true;
+  }
+  return false;
+}
 
 function isTooSmall(error: unknown): boolean {
   return error instanceof HostError && error.facts.detail?.["isTooSmall"] === true;
