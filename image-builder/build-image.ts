@@ -154,9 +154,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       billOfMaterials: await store.blobs.put(bytes),
     });
     const image = await store.add(config, options.name ?? manifest.name);
-    const warnings = [...manifest.warnings, ...project.warnings];
     return {
-      value: { image, warnings },
+      value: { image, warnings: project.warnings },
       detail: `${image.names.join(", ")} ${image.id.slice(0, 12)}`,
     };
   });

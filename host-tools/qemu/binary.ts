@@ -82,9 +82,7 @@ export async function readQemuVersion(
       if (!cause) return resolve(stdout);
       if (signal?.aborted) return reject(signal.reason);
       const why = cause.killed ? `it gave no version in ${timeoutMs} ms` : cause.message.trim();
-      reject(
-        unusable(path, why, "Reinstall it: apt-get install --reinstall qemu-system-x86", cause),
-      );
+      reject(unusable(path, why, "Reinstall it: apt-get install --reinstall qemu-system-x86"));
     });
   });
   const [, version, major, minor, micro] = VERSION_LINE.exec(output) ?? [];
@@ -105,6 +103,6 @@ export async function readQemuVersion(
   return binary;
 }
 
-function unusable(path: string, why: string, next: string, cause?: unknown): HostError {
-  return new HostError("WL_QEMU_UNAVAILABLE", `Cannot use "${path}": ${why}`, { next }, cause);
+function unusable(path: string, why: string, next: string): HostError {
+  return new HostError("WL_QEMU_UNAVAILABLE", `Cannot use "${path}": ${why}`, { next });
 }

@@ -82,6 +82,15 @@ export class ImageStore {
   async get(reference: string): Promise<Image> {
     const image = await this.find(reference);
     if (image) return image;
+    if (await this.#isNamed(reference)) {
+      throw new ImageError(
+        "WL_IMAGE_STORE",
+        `The configuration of image "${reference}" is damaged`,
+        {
+          next: "Build it again",
+        },
+      );
+    }
     throw new ImageError("WL_IMAGE_STORE", `There is no image "${reference}"`, {
       next: '"windlass images" lists the images; "windlass build" makes one',
     });
@@ -107,6 +116,14 @@ export class ImageStore {
       });
     }
     return matches[0] === undefined ? undefined : await this.#read(matches[0], names);
+  }
+
+  async #isNamed(reference: string): Promise<boolean> {
+    try {
+      return (await stat(this.#referencePath("names", imageName(reference)))).isFile();
+    } catch {
+      return false;
+    }
   }
 
   /** The image an instance runs from, by its full id. */
