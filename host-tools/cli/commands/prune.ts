@@ -1,5 +1,7 @@
 /** `windlass prune`. */
+import { removeDeadRemains } from "../../../image-builder/store/replace-file.ts";
 import { Instances } from "../../instance/instances.ts";
+import { removeLeftovers } from "../../instance/leftovers.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
@@ -14,6 +16,9 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
       if (!options.json) await output.print(`removed instance ${record.name}\n`);
     }
   }
+  await removeLeftovers(instances.store);
+  await instances.store.removeRemains();
+  await removeDeadRemains(instances.store.folders.cache);
   const { removedImages, freedBytes } = await instances.images.prune();
   if (options.json) {
     await output.json({ removedInstances, removedImages, freedBytes });
