@@ -14,6 +14,9 @@ import { stepNote } from "./stop-note.ts";
 /** The program begins before the agent that is to stop it; under emulation a second or two. */
 const AGENT_TIMEOUT_MS = 10_000;
 
+/** As for a process that SIGKILL ended. */
+const LOST_STATUS = 128 + 9;
+
 export interface Foreground extends Interrupts {
   readonly output: Output;
   readonly instances: Instances;
@@ -65,7 +68,15 @@ export async function foreground(instance: Instance, context: Foreground): Promi
   if (exit) return statusOf(exit);
   const failure = await boot;
   if (failure) throw failure;
-  return end?.exitCode ?? 1;
+  if (ending.programHasBegun) context.report(machineLost(name));
+  return end?.exitCode ?? LOST_STATUS;
+}
+
+/** Somebody ended it from elsewhere, or something did: the program's own end was never told. */
+function machineLost(name: string): HostError {
+  const message = `The machine of instance "${name}" ended under its program: QEMU was killed, or it crashed`;
+  const next = '"windlass events --since 1m --until 0s" tells whether Windlass was asked to';
+  return new HostError("WL_QEMU_FAILED", message, { next });
 }
 
 /** Why the boot failed; undefined when it did not. One that only takes long is reported at once. */
