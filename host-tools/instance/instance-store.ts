@@ -15,6 +15,9 @@ import {
   parseRecord,
 } from "./instance-record.ts";
 
+const INSTANCE_ID = /^[0-9a-f]{12}$/;
+const CREATE_LOCK = ".create.lock";
+
 export class InstanceStore {
   readonly folders: Folders;
   readonly #folder: string;
@@ -76,7 +79,7 @@ export class InstanceStore {
       });
     }
     await this.#io("make", this.#folder, mkdir(this.#folder, { recursive: true, mode: 0o700 }));
-    await using _lock = await lockFile(join(this.#folder, ".create.lock"));
+    await using _lock = await lockFile(join(this.#folder, CREATE_LOCK));
     const records = await this.list();
     const taken = records.find((record) => record.name === name);
     if (taken) {
@@ -121,6 +124,15 @@ export class InstanceStore {
     await rm(qmpSocket, { force: true });
   }
 
+  /** Removes the folders of instances whose making, or removal, was interrupted. */
+  async removeRemains(): Promise<void> {
+    const names = await this.#io("read", this.#folder, namesIn(this.#folder));
+    const ids = names.filter((name) => INSTANCE_ID.test(name));
+    if (ids.length === 0) return;
+    await using _lock = await lockFile(join(this.#folder, CREATE_LOCK));
+    for (const id of ids) if (!(await this.#read(id))) await this.remove(id);
+  }
+
   /**
    * The folder of sockets, for this user alone.
    *
@@ -140,7 +152,7 @@ export class InstanceStore {
   }
 
   async #read(id: string): Promise<InstanceRecord | undefined> {
-    if (!/^[0-9a-f]{12}$/.test(id)) return undefined;
+    if (!INSTANCE_ID.test(id)) return undefined;
     let text: string;
     try {
       text = await readFile(this.files(id).record, "utf8");

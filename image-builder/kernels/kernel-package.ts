@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { type Extract, extract } from "tar-stream";
 import { ImageError } from "../errors.ts";
 import { withIoError } from "../runtimes/io-error.ts";
+import { pathBeside } from "../store/replace-file.ts";
 import type { Kernel, KernelStore } from "./kernel-store.ts";
 
 /** Always depends on the newest kernel of its suite. */
@@ -29,7 +30,7 @@ export async function addDebianKernel(
 ): Promise<Kernel> {
   const { cacheFolder, signal } = options;
   await mkdir(cacheFolder, { recursive: true });
-  const folder = await mkdtemp(join(cacheFolder, "kernel-package-"));
+  const folder = await mkdtemp(pathBeside(join(cacheFolder, "kernel-package")));
   try {
     await chmod(folder, 0o755); // apt's download runs as a user of its own where it can
     const wait = signal ? { signal } : {};

@@ -2,11 +2,12 @@
  * SHA-256 of large files that rarely change, remembered under the file's identity (device, inode,
  * size and both times in nanoseconds), so that an unchanged build need not read a 100 MB runtime.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { pathBeside } from "../store/replace-file.ts";
 import { withIoError } from "./io-error.ts";
 
 /**
@@ -51,7 +52,7 @@ async function identityOf(path: string): Promise<{ key: string; changedMs: numbe
 
 /** A memory that cannot be written costs time, nothing else. */
 async function remember(memo: string, text: string, directory: string): Promise<void> {
-  const beside = `${memo}.${randomBytes(6).toString("hex")}`;
+  const beside = pathBeside(memo);
   try {
     await mkdir(directory, { recursive: true });
     await writeFile(beside, text);

@@ -4,11 +4,11 @@
  * In this order: the Node that runs Windlass; the newest fitting one in the cache; the newest fitting
  * one that npm offers. Only the last needs the network.
  */
-import { randomBytes } from "node:crypto";
 import { chmod, mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
 import type { FileEntry } from "../rootfs/tree.ts";
+import { pathBeside } from "../store/replace-file.ts";
 import { closureEntries, executableEntry } from "./closure-entries.ts";
 import { planStripFile, type StripPlan, writeStripped } from "./elf-strip.ts";
 import { fileDigest } from "./file-digest.ts";
@@ -168,7 +168,7 @@ async function strippedCopy(
   const path = join(directory, digest);
   if (await hasSize(path, plan)) return path;
 
-  const beside = join(directory, `.${digest}-${randomBytes(6).toString("hex")}`);
+  const beside = pathBeside(path);
   try {
     await withIoError("write", directory, mkdir(directory, { recursive: true }));
     await withIoError("write", beside, writeStripped(executablePath, beside, plan));

@@ -1,11 +1,14 @@
 /** Replacing a small file so that a reader finds the old one or the new one, never half of one. */
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { withIoError } from "../runtimes/io-error.ts";
 
 /** What is being written has such a name until it is whole; what still has it is a crash's remains. */
 export const REMAINS_PREFIX = ".new-";
+
+const REMAINS_OF = /^\.new-([0-9]+)-/;
 
 /** A free path in the same folder, and so on the same file system, as `path`. */
 export function pathBeside(path: string): string {
@@ -35,6 +38,23 @@ export async function removeRemains(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter((one) => one.startsWith(REMAINS_PREFIX))) {
     await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/**
+ * Removes what killed writers left in a folder and the folders in it, while others may be writing there:
+ * the name says which process wrote.
+ */
+export async function removeDeadRemains(folder: string): Promise<void> {
+  const items = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const item of items) {
+    const path = join(folder, item.name);
+    const pid = REMAINS_OF.exec(item.name)?.[1];
+    if (pid === undefined) {
+      if (item.isDirectory()) await removeDeadRemains(path);
+    } else if (!existsSync(`/proc/${pid}`)) {
+      await rm(path, { recursive: true, force: true });
+    }
   }
 }
 

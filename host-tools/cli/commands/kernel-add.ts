@@ -8,6 +8,7 @@ import {
 } from "../../../image-builder/kernels/kernel-package.ts";
 import { type Kernel, KernelStore } from "../../../image-builder/kernels/kernel-store.ts";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
+import { pathBeside } from "../../../image-builder/store/replace-file.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
@@ -36,7 +37,7 @@ async function add(
   const path = resolve(source);
   if (!source.endsWith(".deb")) return await chooseKernel(store, path);
   await mkdir(cacheFolder, { recursive: true });
-  const workFolder = await mkdtemp(join(cacheFolder, "kernel-package-"));
+  const workFolder = await mkdtemp(pathBeside(join(cacheFolder, "kernel-package")));
   try {
     return await addKernelPackage(store, path, { workFolder, signal });
   } finally {
