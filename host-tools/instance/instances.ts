@@ -9,6 +9,7 @@ import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
 import type { ProgramSpec } from "../../guest/api/program.ts";
 import { lockFile, tryLockFile } from "../../image-builder/store/file-lock.ts";
 import { type Folders, windlassFolders } from "../../image-builder/store/folders.ts";
+import { type Image, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
 import { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
 import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
@@ -135,7 +136,7 @@ export class Instances {
       id,
       name,
       imageId: image.id,
-      imageName: image.names[0] ?? image.id.slice(0, 12),
+      imageName: askedName(image, options.image),
       createdAt: new Date().toISOString(),
       macAddress: macAddressOf(id),
       tokens: { admin: newToken(), monitor: newToken() },
@@ -432,6 +433,12 @@ export class Instances {
     const entry: InstanceEvent = { timeMs: Date.now(), event, id, name, image };
     await recordEvent(this.#eventLog, exitCode === undefined ? entry : { ...entry, exitCode });
   }
+}
+
+/** The name that the image was asked for by, of the several it may have; else its first, else its id. */
+function askedName({ id, names }: Image, reference: string): string {
+  const asked = names.find((name) => name === reference || name === `${reference}:latest`);
+  return asked ?? names[0] ?? id.slice(0, SHORT_ID_LENGTH);
 }
 
 /** How the program ended, or what it means that the machine ended without saying it. */

@@ -66,6 +66,18 @@ async function withImage(
   await body(instances, id);
 }
 
+test("an instance keeps the name that its image was asked for by", async () => {
+  await withImage(async (instances, id) => {
+    await instances.images.tag(id, "again");
+    await instances.images.tag(id, "hello:2");
+    const named = async (image: string): Promise<string> =>
+      (await instances.create({ image })).record.imageName;
+    assert.is(await named("hello"), "hello:latest");
+    assert.is(await named("hello:2"), "hello:2");
+    assert.is(await named(id), "again:latest", "by its id: the first of its names");
+  });
+});
+
 test("an instance takes its options over the image's, and pins the image", async () => {
   await withImage(async (instances, image) => {
     const { record, state } = await instances.create({
