@@ -5,6 +5,7 @@
  */
 import * as assert from "uvu/assert";
 import { kernelCommandLine } from "../../host-tools/instance/kernel-command-line.ts";
+import type { StopStep } from "../../host-tools/instance/stop.ts";
 import { type AcceleratorRequest, chooseAccelerator } from "../../host-tools/qemu/accelerator.ts";
 import { judgeAccelerator, readAcceleratorFacts } from "../../host-tools/qemu/accelerator-facts.ts";
 import type { ProbeResult } from "../../host-tools/qemu/accelerator-probe.ts";
@@ -85,8 +86,20 @@ withKvm("the guest's kernel sees KVM, and nothing that is meant for emulation", 
   assert.match(outputOf("exec"), /\bkvm-clock\b/);
 });
 
-withKvm("stop ends it; it starts again without another probe guest", () => {
-  assert.is(outputOf("stop"), "nested\n");
+withKvm("stop asks the program, then the machine, which powers off", () => {
+  const [{ state, steps }] = JSON.parse(outputOf("stop"));
+  assert.is(state, "exited");
+  assert.equal(
+    steps.map(({ step, ended }: StopStep) => [step, ended]),
+    [
+      ["program", false],
+      ["poweroff", true],
+    ],
+    result("stop").stdout,
+  );
+});
+
+withKvm("one probe guest is enough for two starts", () => {
   const [probe, ...others] = JSON.parse(result("probesAfterRun"));
   assert.is(probe.result.works, true, result("probesAfterRun"));
   assert.is(probe.result.reason, "booted");

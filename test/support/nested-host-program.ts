@@ -34,7 +34,7 @@ async function useWindlass(report: Report): Promise<void> {
   const script = `process.stdout.write(require("fs").readFileSync("${clock}"))`;
   report("exec", await windlass("exec", NAME, "--", "node", "-e", script));
   report("probesAfterRun", probes());
-  report("stop", await windlass("stop", NAME));
+  report("stop", await windlass("stop", NAME, "--json"));
   report("start", await windlass("start", NAME, "--json"));
   report("probesAfterStart", probes());
   report("remove", await windlass("rm", "-f", NAME));
