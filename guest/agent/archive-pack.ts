@@ -19,8 +19,8 @@ export async function packArchive(path: string, signal: AbortSignal): Promise<Re
   await lstat(path);
   const archive = pack();
   const body = Readable.from(archive, { objectMode: false, signal });
-  // When the caller goes away nobody listens to the body any more: its error must not be an uncaught one.
-  body.on("error", () => undefined);
+  // When the caller goes away everything fails and nobody listens: that must not be an uncaught error.
+  for (const stream of [archive, body]) stream.on("error", () => undefined);
   addTree(archive, path, path === "/" ? "." : basename(path), signal).then(
     () => archive.finalize(),
     (error) => archive.destroy(error),
@@ -97,6 +97,7 @@ async function addFile(
   try {
     const done = new Promise<void>((resolve, reject) => {
       const sink = archive.entry(header, (error) => (error ? reject(error) : resolve()));
+      sink.on("error", reject);
       writeContent(sink as unknown as Writable, header.size, signal, async (buffer, position) => {
         const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
         return bytesRead;
