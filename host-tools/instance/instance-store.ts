@@ -16,7 +16,6 @@ import {
 } from "./instance-record.ts";
 
 const INSTANCE_ID = /^[0-9a-f]{12}$/;
-const CREATE_LOCK = ".create.lock";
 
 export class InstanceStore {
   readonly folders: Folders;
@@ -79,7 +78,7 @@ export class InstanceStore {
       });
     }
     await this.#io("make", this.#folder, mkdir(this.#folder, { recursive: true, mode: 0o700 }));
-    await using _lock = await lockFile(join(this.#folder, CREATE_LOCK));
+    await using _lock = await lockFile(join(this.#folder, ".create.lock"));
     const records = await this.list();
     const taken = records.find((record) => record.name === name);
     if (taken) {
@@ -122,15 +121,6 @@ export class InstanceStore {
     await rm(record, { force: true }); // First: from now on it is no instance.
     await rm(folder, { recursive: true, force: true });
     await rm(qmpSocket, { force: true });
-  }
-
-  /** Removes the folders of instances whose making, or removal, was interrupted. */
-  async removeRemains(): Promise<void> {
-    const names = await this.#io("read", this.#folder, namesIn(this.#folder));
-    const ids = names.filter((name) => INSTANCE_ID.test(name));
-    if (ids.length === 0) return;
-    await using _lock = await lockFile(join(this.#folder, CREATE_LOCK));
-    for (const id of ids) if (!(await this.#read(id))) await this.remove(id);
   }
 
   /**

@@ -17,7 +17,6 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
     }
   }
   await removeLeftovers(instances.store);
-  await instances.store.removeRemains();
   await removeDeadRemains(instances.store.folders.cache);
   const { removedImages, freedBytes } = await instances.images.prune();
   if (options.json) {
