@@ -106,8 +106,13 @@ export class InstanceStore {
     const { record: path, folder } = this.files(record.id);
     const beside = join(folder, `.record-${process.pid}-${randomUUID()}`);
     const text = `${JSON.stringify(record, null, 2)}\n`;
-    await this.#io("write", beside, writeFile(beside, text, { mode: 0o600 }));
-    await this.#io("write", path, rename(beside, path));
+    try {
+      await this.#io("write", path, writeFile(beside, text, { mode: 0o600 }));
+      await this.#io("write", path, rename(beside, path));
+    } catch (error) {
+      await rm(beside, { force: true }); // On a full disk it would take the room of the next try.
+      throw error;
+    }
   }
 
   /** The record as it is now; undefined when the instance was removed meanwhile. */

@@ -239,8 +239,9 @@ export class Instances {
   ): Promise<void> {
     const { record, state } = await this.get(reference);
     if (force && state === "running") {
-      // That it ended, or was removed, between our look and our kill is as good.
-      await this.kill(reference, "SIGKILL", { signal }).catch(ignoreEnded);
+      // That it ended, or was removed, between our look and our kill is as good. And on a full disk its end
+      // cannot be recorded, where removing it is what helps.
+      await this.kill(reference, "SIGKILL", { signal }).catch(ignoreEndedOrUnrecorded);
       if (record.options.autoRemove) return;
     }
     await this.#change(reference, "remove", { signal }, async (instance) => {
@@ -431,7 +432,11 @@ export class Instances {
   async #event(event: InstanceEventName, record: InstanceRecord, exitCode?: number): Promise<void> {
     const { id, name, imageName: image } = record;
     const entry: InstanceEvent = { timeMs: Date.now(), event, id, name, image };
-    await recordEvent(this.#eventLog, exitCode === undefined ? entry : { ...entry, exitCode });
+    // History is no reason to fail: an instance can be removed although the disk is full.
+    await recordEvent(
+      this.#eventLog,
+      exitCode === undefined ? entry : { ...entry, exitCode },
+    ).catch(() => undefined);
   }
 }
 
@@ -473,8 +478,8 @@ function ignoreRemoved(error: unknown): void {
   if (!isGone) throw error;
 }
 
-function ignoreEnded(error: unknown): void {
-  const codes: readonly string[] = ["WL_INSTANCE_STATE", "WL_INSTANCE_UNKNOWN"];
+function ignoreEndedOrUnrecorded(error: unknown): void {
+  const codes: readonly string[] = ["WL_INSTANCE_STATE", "WL_INSTANCE_UNKNOWN", "WL_HOST_IO"];
   if (!(error instanceof HostError && codes.includes(error.code))) throw error;
 }
 

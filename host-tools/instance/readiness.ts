@@ -1,5 +1,5 @@
 /** Waiting until a started machine is ready: its journal says so, the process table says if it never will. */
-import { readFile } from "node:fs/promises";
+import { readFile, statfs } from "node:fs/promises";
 import { HostError } from "../errors.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
@@ -84,9 +84,16 @@ async function notReady(
   const isSmall = record.options.memoryMib < SMALL_MEMORY_MIB;
   const more = `End it with "windlass rm -f ${name}" and give it more memory: -m ${SMALL_MEMORY_MIB}`;
   const see = isSmall ? more : `See the console: ${files.console}`;
-  const next = agentAnswers ? `See "windlass logs ${name}"` : see;
+  const look = agentAnswers ? `See "windlass logs ${name}"` : see;
+  // Then the journal could not tell us.
+  const next = (await isDiskFull(files)) ? `Free space on the disk of ${files.folder}` : look;
   const detail = { console: await consoleTail(files) };
   return new HostError("WL_BOOT_TIMEOUT", `Boot is not complete: ${what}`, { next, detail });
+}
+
+async function isDiskFull({ folder }: InstanceFiles): Promise<boolean> {
+  const { bavail } = await statfs(folder);
+  return bavail === 0;
 }
 
 async function bootFailed(record: InstanceRecord, files: InstanceFiles): Promise<HostError> {

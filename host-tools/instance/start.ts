@@ -2,6 +2,7 @@
 import { rm, stat, writeFile } from "node:fs/promises";
 import { AGENT_PORT } from "../../guest/api/routes.ts";
 import { bootKernel } from "../../image-builder/kernels/boot-kernel.ts";
+import { withIoError } from "../../image-builder/runtimes/io-error.ts";
 import { type FileLock, lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageConfig } from "../../image-builder/store/image.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
@@ -33,7 +34,7 @@ export interface StartContext {
  *
  * @returns the record with its launch
  * @throws {HostError} WL_PORT_UNAVAILABLE, WL_QEMU_UNAVAILABLE, WL_QEMU_FAILED,
- *   WL_ACCELERATOR_UNAVAILABLE, WL_HOST_IO; {ImageError} WL_IMAGE_STORE; nothing runs then
+ *   WL_ACCELERATOR_UNAVAILABLE, WL_HOST_IO; {ImageError} WL_IMAGE_STORE, WL_IMAGE_IO; nothing runs then
  */
 export async function startInstance(
   record: InstanceRecord,
@@ -55,14 +56,19 @@ export async function startInstance(
   await store.makeRuntimeFolder();
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
   await rm(files.pid, { force: true });
-  await writeFile(files.document, JSON.stringify(instanceDocument(record)), { mode: 0o600 });
+  const document = JSON.stringify(instanceDocument(record));
+  await withIoError("write", files.document, writeFile(files.document, document, { mode: 0o600 }));
   const journalOffset = await stat(files.journal).then(
     ({ size }) => size,
     () => 0,
   );
   // QEMU would make it readable for others; and followers may come before QEMU.
-  await writeFile(files.journal, "", { flag: "a", mode: 0o600 });
-  await writeFile(files.console, "", { flag: "w", mode: 0o600 });
+  for (const [path, flag] of [
+    [files.journal, "a"],
+    [files.console, "w"],
+  ] as const) {
+    await withIoError("write", path, writeFile(path, "", { flag, mode: 0o600 }));
+  }
   const { forwards, agentPort, process } = await launchQemu(record, {
     ...context,
     binary,

@@ -83,6 +83,10 @@ export function explainQemuFailure(stderr: string, exit: QemuExit): HostError {
   return new HostError(
     "WL_QEMU_FAILED",
     `QEMU ended with ${describeExit(exit)} before the machine ran${words}`,
-    { next: 'Check this QEMU with "windlass doctor"', detail },
+    {
+      // It cannot say so itself: its log is on that disk.
+      next: `${lastLines.length === 0 ? "Check that the disk is not full; check" : "Check"} this QEMU with "windlass doctor"`,
+      detail,
+    },
   );
 }
