@@ -3,6 +3,7 @@
  * absolute nor hold "..", hard links must stay inside, and no entry is written through a symlink that
  * leads out. Symlinks themselves are kept as they are. Files are written beside and renamed.
  */
+import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import {
   chmod,
@@ -29,8 +30,8 @@ type Entry = ExtractEvents["entry"][1];
 
 /** Memory that an upload into a file system in memory leaves to the program and the agent. */
 const MEMORY_RESERVE_BYTES = 16 * 1024 * 1024;
-/** TMPFS_MAGIC and RAMFS_MAGIC of include/uapi/linux/magic.h. */
-const IN_MEMORY: readonly number[] = [0x01021994, 0x858458f6];
+/** TMPFS_MAGIC, RAMFS_MAGIC and, its upper layer being in memory here, OVERLAYFS_SUPER_MAGIC of linux/magic.h. */
+const IN_MEMORY: readonly number[] = [0x01021994, 0x858458f6, 0x794c7630];
 /** Most entries of one archive. */
 const ENTRIES_MAX = 1_000_000;
 
@@ -65,10 +66,12 @@ export async function unpackArchive(
 
 /** What the folder's file system can still take. */
 async function roomBytes(agent: Agent, folder: string): Promise<number> {
-  const { type, bavail, bsize } = await statfs(folder);
-  if (!IN_MEMORY.includes(type)) return bavail * bsize;
+  const { type, blocks, bavail, bsize } = await statfs(folder);
+  // A file system in memory may be without a size of its own.
+  const roomBytes = blocks === 0 ? Infinity : bavail * bsize;
+  if (!IN_MEMORY.includes(type)) return roomBytes;
   const { availableBytes } = new Procfs(agent.system.procRoot).memory();
-  return Math.max(0, availableBytes - MEMORY_RESERVE_BYTES);
+  return Math.max(0, Math.min(roomBytes, availableBytes - MEMORY_RESERVE_BYTES));
 }
 
 class Unpacking {
@@ -76,6 +79,8 @@ class Unpacking {
   sizeBytes = 0;
   readonly #root: string;
   readonly #roomBytes: number;
+  /** Two archives may be unpacked into one folder at once. */
+  readonly #name = randomBytes(6).toString("hex");
   /** Folders get their mode and time last: a read-only one could not be filled, and filling touches. */
   readonly #folders: { path: string; header: Header }[] = [];
 
@@ -164,7 +169,7 @@ class Unpacking {
   async #replace(path: string, make: (beside: string) => Promise<unknown>): Promise<void> {
     if (path === this.#root) throw refused(".", "it would replace the folder itself");
     await mkdir(dirname(path), { recursive: true });
-    const beside = join(dirname(path), `.windlass-unpack-${process.pid}-${this.entries}`);
+    const beside = join(dirname(path), `.windlass-unpack-${this.#name}-${this.entries}`);
     try {
       await make(beside);
       await rename(beside, path);

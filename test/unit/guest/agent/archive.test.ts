@@ -152,4 +152,21 @@ test("says so when the stream is no tar or breaks off, or the folder is none", a
   assert.not((await readdir(agent.folder)).some((name) => name.startsWith(".windlass")));
 });
 
+test("unpacks two archives into one folder at once", async () => {
+  await using agent = await testAgent();
+  const content = "x".repeat(500_000);
+  const [one, two] = await Promise.all([
+    tarOf([{ name: "one", content }]),
+    tarOf([{ name: "two", content }]),
+  ]);
+  const replies = await Promise.all([put(agent, agent.folder, one), put(agent, agent.folder, two)]);
+  assert.equal(
+    replies.map(({ body }) => body),
+    Array(2).fill(JSON.stringify({ entries: 1, sizeBytes: content.length })),
+  );
+  for (const name of ["one", "two"]) {
+    assert.is(await readFile(join(agent.folder, name), "utf8"), content);
+  }
+});
+
 test.run();
