@@ -114,6 +114,8 @@ export class ProgramSupervisor implements ProgramControl {
         resolve();
       });
       child.once("exit", (code, signal) => {
+        // What it started and left behind would keep its ports and its output: the run is over as a whole.
+        endGroup(child);
         void drained(child).then(() => {
           this.#finish(code, signal, this.#explain(child, code, signal));
           resolve();
@@ -381,6 +383,11 @@ function programEnvironment(
     result["NODE_OPTIONS"] = `--max-old-space-size=${heapMib} ${options}`.trim();
   }
   return result;
+}
+
+/** Ends what is left of the child's process group; a daemon has a session, and so a group, of its own. */
+function endGroup({ pid }: ChildProcess): void {
+  if (pid !== undefined) ignoreErrors(() => process.kill(-pid, "SIGKILL"));
 }
 
 /** Resolves when the child's output has been read to its end, or after OUTPUT_DRAIN_MS. */

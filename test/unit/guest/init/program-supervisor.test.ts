@@ -1,8 +1,11 @@
 /** The supervisor with real child processes of this machine, run as this very user. */
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { ExitRecord, JournalRecord } from "../../../../guest/api/journal.ts";
 import type { ProgramPort, ProgramSpec } from "../../../../guest/api/program.ts";
@@ -143,8 +146,20 @@ test("a signal that ends the program is named", async () => {
   assert.equal({ exitCode, signal }, { exitCode: null, signal: "SIGSEGV" });
 });
 
+test("a run ends with all that it started in its process group", async () => {
+  await using folder = await temporaryFolder();
+  const alive = join(folder.path, "alive");
+  execFileSync("mkfifo", [alive]);
+  // The pipe ends when nobody has it open for writing any more.
+  const ended = once(createReadStream(alive).resume(), "end");
+  await using program = rig(`exec 3> ${alive}; sleep 1000 & exit 3`);
+  program.supervisor.start();
+  assert.is((await program.end()).exitCode, 3);
+  await ended;
+});
+
 test("a grandchild that keeps the pipes open does not delay the report", async () => {
-  await using program = rig("sleep 1000 & echo $!; exit 3");
+  await using program = rig("setsid sleep 1000 & echo $!; exit 3");
   program.supervisor.start();
   assert.is((await program.end()).exitCode, 3);
   process.kill(Number(program.text("stdout")), "SIGKILL");
