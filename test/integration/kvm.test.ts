@@ -40,8 +40,8 @@ function withKvm(name: string, body: () => void): void {
 function result<Step extends keyof NestedResults>(step: Step): NestedResults[Step] {
   const found: NestedResults[Step] | undefined = nested.results[step];
   if (found !== undefined) return found;
-  const reason = nested.results.failure ?? `the host VM ended early\n${nested.console}`;
-  throw new Error(`"${step}" was not reached: ${reason}`);
+  const { results, problem = "the host VM ended early", console } = nested;
+  throw new Error(`step "${step}" was not reached: ${results.failure ?? `${problem}\n${console}`}`);
 }
 
 /** The steps that are commands. */
@@ -110,11 +110,11 @@ withKvm("one probe guest is enough for two starts", () => {
   assert.is(result("probesAfterStart"), result("probesAfterRun"));
 });
 
-withKvm("emulation that is asked for is what one gets; Ctrl-C ends it", () => {
+withKvm("emulation that is asked for is what one gets; Ctrl-C leaves nothing", () => {
   outputOf("remove");
   const { exitCode, stderr } = result("forcedTcg");
-  assert.match(stderr, /^emulating \(tcg\): as asked/m);
-  assert.is(exitCode, 130, stderr);
+  assert.match(stderr, /^emulating \(tcg\): as asked/);
+  assert.is.not(exitCode, 0);
   assert.equal(JSON.parse(outputOf("list")), []);
 });
 

@@ -16,6 +16,8 @@ import { type CommandResult, NESTED, type NestedResults } from "./nested-host-st
 const CLI = `${NESTED.windlass}/dist/host-tools/cli/main.js`;
 const NAME = "nested";
 const PORT = 8080;
+/** Loading the modules that check the agent's reply takes ten seconds here, and counts. */
+const STOP_SECONDS = "60";
 
 async function useWindlass(report: Report): Promise<void> {
   // Nobody else is in this host: a fixed port is free.
@@ -34,7 +36,7 @@ async function useWindlass(report: Report): Promise<void> {
   const script = `process.stdout.write(require("fs").readFileSync("${clock}"))`;
   report("exec", await windlass("exec", NAME, "--", "node", "-e", script));
   report("probesAfterRun", probes());
-  report("stop", await windlass("stop", NAME, "--json"));
+  report("stop", await windlass("stop", "-t", STOP_SECONDS, "--json", NAME));
   report("start", await windlass("start", NAME, "--json"));
   report("probesAfterStart", probes());
   report("remove", await windlass("rm", "-f", NAME));

@@ -58,14 +58,16 @@ export interface NestedHostRun {
   readonly results: Partial<NestedResults>;
   /** What the host VM's kernel said. */
   readonly console: string;
+  /** Why it had to be ended; undefined when it powered off. */
+  readonly problem: string | undefined;
 }
 
 /**
- * Boots the host VM, which runs nested-host-program.ts and powers off.
+ * Boots the host VM, which runs nested-host-program.ts and powers off; when it has not after
+ * `timeoutMs`, it is ended.
  *
  * @param options.rig has nothing that runs
  * @param options.image its image NESTED.image
- * @throws {Error} when it did not end by itself in time, with how far it came
  */
 export async function runNestedHost(options: {
   readonly rig: Rig;
@@ -102,20 +104,16 @@ export async function runNestedHost(options: {
     ],
     ports: [{ name: JOURNAL_PORT, logPath: file("report") }],
   });
-  const process = await qemu.start(machine);
-  const outcome = async (): Promise<NestedHostRun> => ({
+  const { waitForExit } = await qemu.start(machine);
+  const problem = await waitForExit({ signal }).then(
+    () => undefined,
+    () => `the host VM did not end in ${timeoutMs} ms`,
+  );
+  return {
     results: parseReport(await readFile(file("report"), "utf8")),
     console: await readFile(machine.consoleLogPath, "latin1"),
-  });
-  try {
-    await process.waitForExit({ signal });
-  } catch (cause) {
-    const { results, console } = await outcome();
-    const steps = Object.keys(results).join(", ") || "nothing";
-    const message = `the host VM did not end in ${timeoutMs} ms; it did: ${steps}\n${console}`;
-    throw new Error(message, { cause });
-  }
-  return await outcome();
+    problem,
+  };
 }
 
 /** One JSON object a line; the last line may be half of one. */
