@@ -16,6 +16,7 @@ import { guestSystem } from "./guest-machine.ts";
 import { Journal, openJournalPort } from "./journal.ts";
 import { readKernelLog } from "./kernel-log.ts";
 import { listeningPorts, loopbackPorts, type SocketTables } from "./listening-ports.ts";
+import { preventThrashing } from "./memory-pressure.ts";
 import { configureNetwork } from "./network.ts";
 import { ProgramSupervisor } from "./program-supervisor.ts";
 import { resolveUser } from "./user-database.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
   writeFileSync("/proc/sys/kernel/hostname", document.hostname);
   writeFileSync("/etc/hosts", `127.0.0.1 localhost ${document.hostname}\n::1 localhost\n`);
   writeFileSync("/proc/self/oom_score_adj", "-900");
+  preventThrashing();
   const native = loadNativeLibrary();
   const interfaces = networkInterfaces(native);
   try {
