@@ -329,7 +329,9 @@ export class Instances {
     const record = await this.store.reread(found.id);
     const instance = record && (await this.#look(record));
     if (!instance) {
-      throw new HostError("WL_INSTANCE_UNKNOWN", `Instance "${reference}" was removed meanwhile`);
+      throw new HostError("WL_INSTANCE_UNKNOWN", `Instance "${reference}" was removed meanwhile`, {
+        next: '"windlass ps -a" lists all instances',
+      });
     }
     checkLegal(action, instance.state, instance.record.name);
     return await change(instance);

@@ -46,7 +46,7 @@ function section(bytes: Buffer, wanted: string, file: string): Buffer {
     throw new ImageError(
       "WL_IMAGE_KERNEL_UNAVAILABLE",
       `Cannot read kernel module "${file}": ${reason}`,
-      { file },
+      { file, next: "Add the kernel again: windlass kernel add" },
       cause,
     );
   }

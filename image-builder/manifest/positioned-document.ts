@@ -24,13 +24,13 @@ export function documentError(
   document: Pick<PositionedDocument, "file" | "position">,
   path: DocumentPath,
   message: string,
-  next?: string,
+  next = "Correct it",
   part: "key" | "value" = "value",
 ): ImageError {
   const facts: ImageErrorFacts = {
     file: document.file,
     ...document.position(path, part),
-    ...(next === undefined ? {} : { next }),
+    next,
   };
   return new ImageError("WL_IMAGE_MANIFEST_INVALID", message, facts);
 }

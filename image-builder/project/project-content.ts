@@ -71,7 +71,10 @@ export async function walkPlaced(walk: TreeWalk, placed: readonly PlacedFile[]):
     const facts = statSync(hostPath, { throwIfNoEntry: false });
     if (!facts) {
       const message = `${hostPath} does not exist any more`;
-      throw new ImageError("WL_IMAGE_PROJECT_INVALID", message, { file: hostPath });
+      throw new ImageError("WL_IMAGE_PROJECT_INVALID", message, {
+        file: hostPath,
+        next: "Build again",
+      });
     }
     if (!facts.isDirectory()) walk.takeFile(hostPath, guestPath);
     else await walk.walk({ hostFolder: hostPath, guestFolder: guestPath, decide: () => "take" });
