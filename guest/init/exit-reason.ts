@@ -24,6 +24,9 @@ export function exitReason(end: ProgramEnd): string | undefined {
     return `Out of memory: the program's JavaScript heap is full; ${remedy}`;
   }
   if (end.signal === null && end.exitCode === 0) return undefined;
+  if (/EADDRINUSE.*:8000\b/.test(end.lastErrors)) {
+    return "Port 8000 of the guest is the agent's; let the program listen on another one";
+  }
   if (/\bENOMEM\b|Cannot allocate memory/.test(end.lastErrors)) {
     return `Out of memory: the kernel refused an allocation; ${remedy}`;
   }
@@ -35,18 +38,21 @@ function nextMemoryMib(memoryMib: number): number {
   return Math.ceil((memoryMib * 2) / 64) * 64;
 }
 
-/** What V8 takes of a machine's memory by itself: half of it, at most this (v8 heap.cc). */
-const V8_DEFAULT_LIMIT_MIB = 2048;
-/** Below this gain the default stands: under any V8 flag Node compiles its own library anew. */
-const WORTHWHILE_GAIN = 1.5;
+/** What V8 takes by itself: half of the machine's memory, but at least and at most this. */
+const V8_DEFAULT_LEAST_MIB = 256;
+const V8_DEFAULT_MOST_MIB = 2048;
+/** Within this factor the default stands: under any V8 flag Node compiles its own library anew. */
+const NEAR_ENOUGH = 1.5;
 
 /**
  * V8's heap limit for a program in this machine: three quarters of what is available when it starts.
  *
- * @returns undefined where V8's own default is near enough, which is on every machine up to some 5 GiB
+ * @returns undefined where V8's own default is near enough, between some 400 MiB and 5 GiB
  */
 export function heapLimitMib(totalMib: number, availableMib: number): number | undefined {
-  const byDefault = Math.min(totalMib / 2, V8_DEFAULT_LIMIT_MIB);
+  const half = totalMib / 2;
+  const byDefault = Math.min(Math.max(half, V8_DEFAULT_LEAST_MIB), V8_DEFAULT_MOST_MIB);
   const wanted = Math.floor(availableMib * 0.75);
-  return wanted > byDefault * WORTHWHILE_GAIN ? wanted : undefined;
+  const isNear = wanted < byDefault * NEAR_ENOUGH && byDefault < wanted * NEAR_ENOUGH;
+  return isNear ? undefined : wanted;
 }

@@ -2,8 +2,10 @@
  * The agent process, child of `/init`. In order of need: identity, journal, network, the program, and
  * only then the REST server, so that the program answers as early as it can.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { chownSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { setPriority } from "node:os";
+import type { Credentials } from "../agent/guest-system.ts";
 import { LogBuffer } from "../agent/log-buffer.ts";
 import { INSTANCE_DOCUMENT_FW_CFG } from "../api/channel.ts";
 import type { InstanceDocument } from "../api/instance-document.ts";
@@ -59,6 +61,10 @@ async function main(): Promise<void> {
     notice("error", `the network is not up: ${error instanceof Error ? error.message : error}`);
   }
 
+  writeFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  // Taken before the program can take it; the REST server gets it when it is loaded.
+  const port = await listenEarly();
+
   const environment = { ...document.program.env };
   const logs = new LogBuffer();
   const findUser = (user: string): ReturnType<typeof resolveUser> =>
@@ -81,6 +87,7 @@ async function main(): Promise<void> {
       if (document.program.onExit === "poweroff") process.exit(0);
     },
   });
+  giveHome(findUser, document.program.user);
   supervisor.start();
 
   await supervisor.settled(PROGRAM_HEAD_START_MS);
@@ -97,9 +104,30 @@ async function main(): Promise<void> {
     version: WINDLASS_VERSION,
     platform: "linux",
   });
-  await agent.listen({ host: "0.0.0.0", port: AGENT_PORT });
+  await agent.ready();
+  agent.server.listen(port);
   phase("agent-listening");
   setPriority(0);
+}
+
+/** The base's folders belong to root; a program's user owns its home. */
+function giveHome(findUser: (user: string) => Credentials, user: string): void {
+  try {
+    const { uid, gid, home } = findUser(user);
+    if (uid !== 0 && home !== undefined) chownSync(home, uid, gid);
+  } catch {
+    // No such user or folder: the start of the program says what is wrong, if anything is.
+  }
+}
+
+/** A listener on the agent's port that turns everybody away until the REST server takes its place. */
+async function listenEarly(): Promise<Server> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: "0.0.0.0", port: AGENT_PORT }, resolve);
+  });
+  return server;
 }
 
 function readInstanceDocument(): InstanceDocument {

@@ -18,8 +18,9 @@ const BACKOFF_LAST_MS = 30_000;
 const GOOD_RUN_MS = 10_000;
 /** How often a starting program's ports are looked at. */
 const LISTEN_POLL_MS = 25;
-/** A program that never listens is not looked at longer than this. */
-const LISTEN_POLL_MAX_MS = 60_000;
+/** One that has not listened after this is in no hurry: it is looked at less often. */
+const LISTEN_EARLY_MS = 60_000;
+const LISTEN_LATE_POLL_MS = 1_000;
 /** Output pipes held open by a grandchild do not delay the report of the exit for longer. */
 const OUTPUT_DRAIN_MS = 200;
 const LAST_ERRORS_CHARACTERS = 8192;
@@ -307,8 +308,9 @@ export class ProgramSupervisor implements ProgramControl {
         this.#warnOfLoopback();
         this.#onSettled();
         if (!this.#options.spec.health) this.#phase("ready");
-      } else if (performance.now() - startedMs < LISTEN_POLL_MAX_MS) {
-        this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);
+      } else {
+        const isEarly = performance.now() - startedMs < LISTEN_EARLY_MS;
+        this.#listenTimer = setTimeout(look, isEarly ? LISTEN_POLL_MS : LISTEN_LATE_POLL_MS);
       }
     };
     this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);
@@ -345,7 +347,7 @@ export class ProgramSupervisor implements ProgramControl {
 
   #portsAnswer(): boolean {
     const declared = this.#options.spec.ports;
-    if (declared.length === 0) return this.#listening.length > 0;
+    if (declared.length === 0) return this.#listening.some(isServerPort);
     return declared.every(({ port, protocol }) =>
       this.#listening.some((found) => found.port === port && found.protocol === protocol),
     );
@@ -362,6 +364,11 @@ export class ProgramSupervisor implements ProgramControl {
   }
 }
 
+/** Linux gives clients' UDP sockets ports from 32768 up (ip_local_port_range); they serve nobody. */
+function isServerPort({ port, protocol }: ProgramPort): boolean {
+  return protocol === "tcp" || port < 32_768;
+}
+
 function mayRestart(spec: ProgramSpec, exitCode: number | null, failures: number): boolean {
   const { policy, maxRetries } = spec.restart;
   if (policy === "no" || (policy === "on-failure" && exitCode === 0)) return false;
@@ -375,7 +382,7 @@ function programEnvironment(
   heapMib: number | undefined,
 ): Record<string, string> {
   const result: Record<string, string> = {
-    ...(home === undefined ? {} : { HOME: home }),
+    HOME: home ?? "/tmp",
     ...environment,
   };
   const options = environment["NODE_OPTIONS"] ?? "";

@@ -6,7 +6,7 @@
  * take the exit status of a process that the agent waits for.
  */
 import { Assembler } from "./assembler.ts";
-import { MOUNT_FLAG, REBOOT, SYSTEM_CALL } from "./linux-call.ts";
+import { MOUNT_FLAG, REBOOT, RLIMIT_NOFILE, SYSTEM_CALL } from "./linux-call.ts";
 
 export interface InitOptions {
   /** What to run: argv[0] is the absolute path. */
@@ -31,6 +31,17 @@ const KERNEL_MOUNTS = [
   { type: "tmpfs", target: "/tmp", flags: noSuid | noDevices | noAccessTimes, data: "mode=1777" },
 ] as const;
 
+/** The names that programs expect for their own descriptors; devtmpfs has none. */
+const DESCRIPTOR_LINKS = [
+  ["/dev/fd", "/proc/self/fd"],
+  ["/dev/stdin", "/proc/self/fd/0"],
+  ["/dev/stdout", "/proc/self/fd/1"],
+  ["/dev/stderr", "/proc/self/fd/2"],
+] as const;
+
+/** Docker's limit; the kernel's own, 4096, is for a machine with many users. */
+const OPEN_FILES_MAX = 1_048_576;
+
 /** Emits `/init`. */
 export function initExecutable(options: InitOptions): Uint8Array {
   const program = new Assembler();
@@ -42,8 +53,20 @@ export function initExecutable(options: InitOptions): Uint8Array {
     const point = program.string(target);
     program.systemCall(SYSTEM_CALL.mount, name, point, name, flags, program.string(data));
   }
+  for (const [path, target] of DESCRIPTOR_LINKS) {
+    program.systemCall(SYSTEM_CALL.symlink, program.string(target), program.string(path));
+  }
+  program.systemCall(SYSTEM_CALL.setrlimit, RLIMIT_NOFILE, program.bytes(openFilesLimit()));
   superviseAndPowerOff(program, options);
   return program.assemble();
+}
+
+/** struct rlimit: soft and hard limit, 64 bits each. */
+function openFilesLimit(): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigUInt64LE(BigInt(OPEN_FILES_MAX), 0);
+  bytes.writeBigUInt64LE(BigInt(OPEN_FILES_MAX), 8);
+  return bytes;
 }
 
 /** Starts the program, reaps until it ends, powers off. Nothing may follow. */

@@ -14,7 +14,9 @@ export const SYSTEM_CALL = {
   wait4: 61,
   chdir: 80,
   mkdir: 83,
+  symlink: 88,
   setsid: 112,
+  setrlimit: 160,
   chroot: 161,
   sync: 162,
   mount: 165,
@@ -44,3 +46,6 @@ export const REBOOT = {
 
 /** include/uapi/asm-generic/ioctls.h: TIOCSCTTY, makes a terminal the caller's controlling one. */
 export const IOCTL_SET_CONTROLLING_TERMINAL = 0x540e;
+
+/** include/uapi/asm-generic/resource.h */
+export const RLIMIT_NOFILE = 7;

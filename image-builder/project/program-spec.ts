@@ -13,8 +13,8 @@ export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">
     argv: [...project.argv],
     env: {
       PATH: DEFAULT_PATH,
-      // Only /tmp is sure to be writable for a user other than root.
-      HOME: isRoot ? "/root" : "/tmp",
+      // Another user's is in the guest's /etc/passwd.
+      ...(isRoot && { HOME: "/root" }),
       NODE_ENV: "production",
       ...manifest.env,
     },

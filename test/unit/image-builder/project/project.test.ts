@@ -550,7 +550,6 @@ test("gives the agent the manifest's words over its own defaults", async () => {
   const spec = toProgramSpec(manifest, await collectProject(folder.path, manifest));
   assert.equal(spec.env, {
     PATH: "/usr/local/bin:/usr/bin:/bin",
-    HOME: "/tmp",
     NODE_ENV: "test",
     X: "1",
   });
