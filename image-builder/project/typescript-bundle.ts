@@ -1,13 +1,15 @@
 /**
  * A TypeScript entry becomes one JavaScript file in the same folder, so that paths relative to the
- * entry keep their meaning. Packages stay outside, in node_modules.
+ * entry keep their meaning. Packages stay outside, in node_modules; only those whose code is TypeScript
+ * itself, as a workspace's own libraries are, come into the file, because Node cannot run them.
  *
  * Module kind as tsc would choose: .mts is ESM, .cts is CommonJS, .ts goes by package.json `type`. A
  * .ts that is CommonJS by that rule but uses top-level await or import.meta becomes ESM, as tsx runs
  * it.
  */
-import { join, posix } from "node:path";
-import type { BuildFailure, Message } from "esbuild";
+import { existsSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import type { BuildFailure, Message, Plugin } from "esbuild";
 import { ImageError } from "../errors.ts";
 
 export interface Bundle {
@@ -69,7 +71,7 @@ async function bundleAs(
       platform: "node",
       target: TARGET,
       format,
-      packages: "external",
+      plugins: [packagesOutside],
       // Stack traces then name the TypeScript line (node --enable-source-maps).
       sourcemap: "linked",
       sourcesContent: false,
@@ -92,6 +94,40 @@ async function bundleAs(
     if (mayChange && errors.every(({ text }) => /top-level await/i.test(text)))
       throw new NeedsEsm();
     throw bundleError(folder, entry, errors, cause);
+  }
+}
+
+/** Keeps esbuild's own resolution from asking the plugin again. */
+const RESOLVING = Symbol("resolving");
+
+/** As `packages: "external"`, except for packages that are TypeScript outside of node_modules. */
+const packagesOutside: Plugin = {
+  name: "packages-outside",
+  setup(build) {
+    // Neither relative nor absolute: a package, or an alias of tsconfig.json.
+    build.onResolve(
+      { filter: /^[^./]/ },
+      async ({ path, kind, importer, resolveDir, pluginData }) => {
+        if (pluginData === RESOLVING || kind === "entry-point") return undefined;
+        const options = { kind, importer, resolveDir, pluginData: RESOLVING };
+        const found = await build.resolve(path, options);
+        const isSource = found.errors.length === 0 && !found.external && found.path !== "";
+        if (isSource && !/[\\/]node_modules[\\/]/.test(found.path)) {
+          const isAlias = !isPackage(path, resolveDir);
+          if (isAlias || isTypeScript(found.path)) return { path: found.path };
+        }
+        return { path, external: true };
+      },
+    );
+  },
+};
+
+/** Whether a folder above has the package in its node_modules, where Node will find it. */
+function isPackage(specifier: string, from: string): boolean {
+  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "node_modules", name))) return true;
+    if (folder === dirname(folder)) return false;
   }
 }
 

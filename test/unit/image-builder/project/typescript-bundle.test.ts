@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as assert from "uvu/assert";
 import type { ImageError } from "../../../../image-builder/errors.ts";
@@ -48,6 +48,23 @@ test("becomes one file where the entry was, and leaves the sources out", async (
     "/app/tsconfig.json",
   ]);
   assert.is(await run(project), "hello you main.mjs");
+});
+
+test("brings in a workspace's library that is TypeScript itself, which Node could not run", async () => {
+  await using folder = await projectFolder({
+    "package.json": { json: { private: true, workspaces: ["packages/*"] } },
+    "packages/lib/package.json": { json: { name: "lib", version: "1.0.0", main: "src/index.ts" } },
+    "packages/lib/src/index.ts": "export const answer: number = 42;",
+    "packages/app/package.json": {
+      json: { name: "app", main: "main.ts", dependencies: { lib: "1.0.0" } },
+    },
+    "packages/app/main.ts": `import { answer } from "lib"; console.log(answer);`,
+  });
+  mkdirSync(join(folder.path, "node_modules"));
+  symlinkSync("../packages/lib", join(folder.path, "node_modules/lib"));
+  const app = join(folder.path, "packages/app");
+  const project = await collectProject(app, await loadManifest(app));
+  assert.is(await run(project), "42");
 });
 
 test("keeps CommonJS, with packages outside the bundle", async () => {
