@@ -137,10 +137,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     })),
   );
   const root = await steps.run("program", () =>
-    storeTree({ store, memory, signal }, "program", async () => ({
-      key: `${project.fingerprint} ${runtime.digest}`,
-      entries: async () => [...project.entries, ...(await addonLibraries(project, runtimeEntries))],
-    })),
+    storeTree({ store, memory, signal }, "program", async () => {
+      const libraries = await addonLibraries(project, runtimeEntries);
+      return {
+        key: `${project.fingerprint} ${runtime.digest} ${await filesIdentity(filePaths(libraries))}`,
+        entries: async () => [...project.entries, ...libraries],
+      };
+    }),
   );
   return await steps.run("image", async () => {
     const materials = billOfMaterials({ manifest, project, runtime, runtimeEntries, kernel });
@@ -236,10 +239,21 @@ async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Pro
   hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());
   const guest = guestFolder();
   const own = ["init.js", "agent.js", "koffi.node"].map((name) => join(guest, name));
-  const files = entries.flatMap((entry) =>
+  hash.update(await filesIdentity([...filePaths(entries), ...own]));
+  return hash.digest("hex");
+}
+
+/** Host files that entries take their content from. */
+function filePaths(entries: readonly TreeEntry[]): string[] {
+  return entries.flatMap((entry) =>
     entry.kind === "file" && entry.source.kind === "path" ? [entry.source.path] : [],
   );
-  for (const path of [...files, ...own]) {
+}
+
+/** Changes when one of the files may have: what stat(2) says of them, in hex. */
+async function filesIdentity(paths: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of paths) {
     const { size, mtimeNs, ino, ctimeNs } = await stat(path, { bigint: true });
     hash.update(`${path}\0${size}\0${mtimeNs}\0${ctimeNs}\0${ino}\0`);
   }

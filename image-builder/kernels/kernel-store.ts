@@ -118,7 +118,7 @@ export class KernelStore {
     const names = kept.map((path) => basename(path));
     const modules = names.slice(0, loaded.length);
     const spareModules = names.slice(loaded.length);
-    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
+    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true, mode: 0o700 }));
     await using _lock = await lockFile(join(this.#folder, ".lock"));
     await removeRemains(this.#folder);
     const present = await this.#read(release);

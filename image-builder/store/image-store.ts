@@ -40,7 +40,9 @@ export class ImageStore {
 
   /** Held while blobs are added and not yet named; keeps `prune` away. */
   async lock(options: { readonly shared: boolean; signal?: AbortSignal }): Promise<FileLock> {
-    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true }));
+    // For this user alone: images hold sources and environments.
+    const made = mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await withIoError("write", this.#folder, made);
     return await lockFile(join(this.#folder, "store.lock"), options);
   }
 
