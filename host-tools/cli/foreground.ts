@@ -53,6 +53,8 @@ export async function foreground(instance: Instance, context: Foreground): Promi
       if (record.kind === "exit" && record.final) exit = record;
       if (exit && options.program.onExit === "keep") break;
     }
+  } catch (error) {
+    if (!signal.aborted) throw error; // The journal may go with the instance that we interrupted.
   } finally {
     input.abort();
     ending.agentAnswers(); // Or never will.
