@@ -142,7 +142,8 @@ test("any path and name is quoted so that QEMU reads it back, or refused", () =>
       } catch (error) {
         assert.ok(error instanceof HostError && error.code === "WL_QEMU_FAILED", String(error));
         const control = /[\u0000-\u001f\u007f]/;
-        const broken = Buffer.from(name + word).toString() !== name + word;
+        // One by one: a half of a character in each would make a whole one together.
+        const broken = [name, word].some((text) => Buffer.from(text).toString() !== text);
         assert.ok(name === "" || control.test(name + word) || broken, `refuses "${word}"`);
         return;
       }
