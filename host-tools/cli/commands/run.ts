@@ -33,9 +33,13 @@ export const execute: Execute<"run"> = async (invocation) => {
     await (options.json ? output.json(view) : output.print(`${view.id}\n`));
     return 0;
   } catch (error) {
-    // Its name is wanted for the next try, and whoever interrupts has not even got its id. With --rm it is
-    // gone already.
-    if (isTooSmall(error) || (signal.aborted && !(await hasBegun(instances, started)))) {
+    // Its name is wanted for the next try, and whoever interrupts has not even got its id. One that is
+    // removed at its end is gone already.
+    const isKept = !started.record.options.autoRemove;
+    if (
+      isKept &&
+      (isTooSmall(error) || (signal.aborted && !(await hasBegun(instances, started))))
+    ) {
       await instances.remove(started.record.id, { force: true }).catch(() => undefined);
     }
     throw error;
