@@ -1,5 +1,5 @@
 /** Waiting until a started machine is ready: its journal says so, the process table says if it never will. */
-import { readFile, statfs } from "node:fs/promises";
+import { open, statfs } from "node:fs/promises";
 import { HostError } from "../errors.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
@@ -10,6 +10,7 @@ export const READY_TIMEOUT_MS = 120_000;
 /** A program that names no port and opens none in this time after the agent answers is no server. */
 const LISTEN_GRACE_MS = 5_000;
 const CONSOLE_TAIL_LINES = 12;
+const CONSOLE_TAIL_BYTES = 16 * 1024;
 /** Machines with less have been seen to end before the agent answers: DECISIONS.md. */
 const SMALL_MEMORY_MIB = 128;
 
@@ -115,13 +116,22 @@ async function bootFailed(record: InstanceRecord, files: InstanceFiles): Promise
 }
 
 async function consoleTail({ console: path }: InstanceFiles): Promise<string> {
-  const text = await readFile(path, "latin1").catch(() => "");
+  const text = await textEnd(path).catch(() => "");
   // What a guest writes must not drive the terminal of whoever reads the error.
   const lines = text
     .replaceAll(/[^\x20-\x7e\n\t]/g, "")
     .trimEnd()
     .split("\n");
   return lines.slice(-CONSOLE_TAIL_LINES).join("\n");
+}
+
+/** The end of a file of any size: a guest may have written for days. */
+async function textEnd(path: string): Promise<string> {
+  await using file = await open(path, "r");
+  const { size } = await file.stat();
+  const bytes = Buffer.alloc(Math.min(size, CONSOLE_TAIL_BYTES));
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, size - bytes.length);
+  return bytes.toString("latin1", 0, bytesRead);
 }
 
 function indent(text: string): string {

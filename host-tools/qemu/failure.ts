@@ -84,9 +84,16 @@ export function explainQemuFailure(stderr: string, exit: QemuExit): HostError {
     "WL_QEMU_FAILED",
     `QEMU ended with ${describeExit(exit)} before the machine ran${words}`,
     {
-      // It cannot say so itself: its log is on that disk.
-      next: `${lastLines.length === 0 ? "Check that the disk is not full; check" : "Check"} this QEMU with "windlass doctor"`,
+      next: nextStep(lastLines, exit),
       detail,
     },
   );
+}
+
+function nextStep(lastLines: readonly string[], { signal }: QemuExit): string {
+  if (signal === "SIGKILL")
+    return "Try again; dmesg tells whether the kernel killed it to free memory";
+  // A full disk is not told in a log that is on it.
+  const check = lastLines.length === 0 ? "Check that the disk is not full; check" : "Check";
+  return `${check} this QEMU with "windlass doctor"`;
 }
