@@ -63,6 +63,9 @@ export interface BuildOptions {
   /** A kernel's release or file, before the manifest's and the current one. */
   readonly kernel?: string | undefined;
   readonly folders?: Folders | undefined;
+  /** Told as a step begins. */
+  readonly onStep?: ((step: BuildStep) => void) | undefined;
+  /** Told as a step ends. */
   readonly onProgress?: ((progress: BuildProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -81,7 +84,7 @@ export interface BuildResult {
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const { folder, folders = windlassFolders(), signal } = options;
   if (options.name !== undefined) imageName(options.name); // Refused now, not after the work.
-  const steps = new Steps(options.onProgress, signal);
+  const steps = new Steps(options);
   const store = new ImageStore(folders.data);
   const memory = new BuildMemory(folders.cache, store.blobs);
   await mkdir(folders.cache, { recursive: true });
@@ -285,24 +288,21 @@ interface StepResult<T> {
 
 /** Times the steps and reports each. */
 class Steps {
-  readonly #report: ((progress: BuildProgress) => void) | undefined;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: Pick<BuildOptions, "onStep" | "onProgress" | "signal">;
 
-  constructor(
-    report: ((progress: BuildProgress) => void) | undefined,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#report = report;
-    this.#signal = signal;
+  constructor(options: Pick<BuildOptions, "onStep" | "onProgress" | "signal">) {
+    this.#options = options;
   }
 
   async run<T>(step: BuildStep, action: () => Promise<StepResult<T>>): Promise<T> {
-    this.#signal?.throwIfAborted();
+    const { onStep, onProgress, signal } = this.#options;
+    signal?.throwIfAborted();
+    onStep?.(step);
     const startedMs = performance.now();
     const { value, detail, cached = false, sizeBytes } = await action();
     const durationMs = performance.now() - startedMs;
     const size = sizeBytes === undefined ? {} : { sizeBytes };
-    this.#report?.({ step, detail, durationMs, cached, ...size });
+    onProgress?.({ step, detail, durationMs, cached, ...size });
     return value;
   }
 }

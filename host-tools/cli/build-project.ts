@@ -1,5 +1,10 @@
 /** Builds an image and shows its progress; shared by `build` and `run DIR`. */
-import { type BuildProgress, type BuildResult, build } from "../../image-builder/build-image.ts";
+import {
+  type BuildProgress,
+  type BuildResult,
+  type BuildStep,
+  build,
+} from "../../image-builder/build-image.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable-text.ts";
 import { bytesText, elapsedText } from "./quantity-text.ts";
@@ -17,13 +22,14 @@ export interface ProjectBuild {
 /** @throws {ImageError}; or the signal's reason */
 export async function buildProject(request: ProjectBuild): Promise<BuildResult> {
   const { folder, name, kernel, output, quiet, signal } = request;
+  const onStep = (step: BuildStep): void => output.draft(`${step.padEnd(8)} ...`);
   const onProgress = (progress: BuildProgress): void => output.note(progressLine(progress));
   const result = await build({
     folder,
     name,
     kernel,
     signal,
-    ...(quiet ? {} : { onProgress }),
+    ...(quiet ? {} : { onStep, onProgress }),
   });
   if (quiet) return result;
   for (const warning of result.warnings) output.note(`warning: ${printableLine(warning)}`);

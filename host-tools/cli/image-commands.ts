@@ -1,5 +1,5 @@
 /** Commands about images and kernels. Part of the command table. */
-import { type CommandSpec, flag, type Operand, text } from "./command.ts";
+import { type CommandSpec, flag, list, type Operand, text } from "./command.ts";
 
 const json = flag("Print JSON");
 const image: Operand = { usage: "IMAGE", kind: "image" };
@@ -16,7 +16,7 @@ export const imageCommands = {
     min: 0,
     max: 1,
     options: {
-      tag: text("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
+      tag: list("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
       kernel: text("RELEASE|FILE", "Kernel of the image; default: the current one"),
       quiet: flag("Print the id only", "q"),
       json,

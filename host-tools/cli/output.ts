@@ -17,12 +17,17 @@ export interface Output {
   printError(data: string | Uint8Array): Promise<void>;
   /** A line about what is going on, for people. */
   note(line: string): void;
+  /** What is going on right now: only on a terminal, and gone with the next note. */
+  draft(line: string): void;
 }
 
 export interface OutputStreams {
   readonly stdout: Writable & { readonly isTTY?: boolean; columns?: number; rows?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean };
 }
+
+/** To the begin of the line, and erase it: ECMA-48, CR and EL. */
+const CLEAR_LINE = "\r\x1b[K";
 
 /** @param onClosed told once when nobody reads standard output any more (EPIPE) */
 export function createOutput({ stdout, stderr }: OutputStreams, onClosed: () => void): Output {
@@ -32,9 +37,10 @@ export function createOutput({ stdout, stderr }: OutputStreams, onClosed: () => 
   });
   // Standard error closed: there is nobody to tell.
   stderr.on("error", () => {});
+  const errorIsTerminal = stderr.isTTY === true;
   return {
     isTerminal: stdout.isTTY === true,
-    errorIsTerminal: stderr.isTTY === true,
+    errorIsTerminal,
     get columns() {
       return stdout.columns ?? 80;
     },
@@ -45,7 +51,8 @@ export function createOutput({ stdout, stderr }: OutputStreams, onClosed: () => 
     json: (value) => write(stdout, `${JSON.stringify(value, null, 2)}\n`),
     jsonLine: (value) => write(stdout, `${JSON.stringify(value)}\n`),
     printError: (data) => write(stderr, data),
-    note: (line) => void stderr.write(`${line}\n`),
+    note: (line) => void stderr.write(`${errorIsTerminal ? CLEAR_LINE : ""}${line}\n`),
+    draft: (line) => void (errorIsTerminal && stderr.write(`${CLEAR_LINE}${line}`)),
   };
 }
 

@@ -1,19 +1,26 @@
 /** `windlass build`. */
 import { resolve } from "node:path";
+import { windlassFolders } from "../../../image-builder/store/folders.ts";
+import { ImageStore } from "../../../image-builder/store/image-store.ts";
 import { buildProject } from "../build-project.ts";
 import { imageView, shortId } from "../image-view.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
 export const execute: Execute<"build"> = async ({ options, operands, output, signal }) => {
-  const { image, warnings } = await buildProject({
+  const [name, ...furtherNames] = options.tag;
+  const built = await buildProject({
     folder: resolve(operands[0] ?? "."),
-    name: options.tag,
+    name,
     kernel: options.kernel,
     output,
     quiet: options.quiet || options.json,
     signal,
   });
+  const { warnings } = built;
+  const store = new ImageStore(windlassFolders().data);
+  for (const further of furtherNames) await store.tag(built.image.id, further);
+  const image = furtherNames.length > 0 ? await store.read(built.image.id) : built.image;
   const view = imageView(image);
   if (options.json) await output.json({ ...view, warnings });
   else if (options.quiet) await output.print(`${image.id}\n`);
