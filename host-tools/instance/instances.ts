@@ -239,9 +239,8 @@ export class Instances {
   ): Promise<void> {
     const { record, state } = await this.get(reference);
     if (force && state === "running") {
-      // That it ended, or was removed, between our look and our kill is as good. And on a full disk its end
-      // cannot be recorded, where removing it is what helps.
-      await this.kill(reference, "SIGKILL", { signal }).catch(ignoreEndedOrUnrecorded);
+      // That it ended, or was removed, between our look and our kill is as good.
+      await this.kill(reference, "SIGKILL", { signal }).catch(ignoreEnded);
       if (record.options.autoRemove) return;
     }
     await this.#change(reference, "remove", { signal }, async (instance) => {
@@ -388,7 +387,7 @@ export class Instances {
     const settled: InstanceRecord = { ...current, launch: current.launch ?? record.launch, end };
     await this.#event("die", settled, end.exitCode);
     if (record.options.autoRemove && !keep) await this.#destroy(settled);
-    else await this.store.write(settled).catch(ignoreRemoved);
+    else await this.store.write(settled).catch(ignoreUnwritten);
     return { record: settled, state: "exited" };
   }
 
@@ -475,13 +474,16 @@ function newToken(): string {
   return randomBytes(32).toString("base64url");
 }
 
-function ignoreRemoved(error: unknown): void {
-  const isGone = error instanceof HostError && String(error.cause).includes("ENOENT");
-  if (!isGone) throw error;
+/**
+ * The instance may have been removed. Or the disk is full: then the end is recorded when somebody looks
+ * again, and until then it can be shown and removed.
+ */
+function ignoreUnwritten(error: unknown): void {
+  if (!(error instanceof HostError && error.code === "WL_HOST_IO")) throw error;
 }
 
-function ignoreEndedOrUnrecorded(error: unknown): void {
-  const codes: readonly string[] = ["WL_INSTANCE_STATE", "WL_INSTANCE_UNKNOWN", "WL_HOST_IO"];
+function ignoreEnded(error: unknown): void {
+  const codes: readonly string[] = ["WL_INSTANCE_STATE", "WL_INSTANCE_UNKNOWN"];
   if (!(error instanceof HostError && codes.includes(error.code))) throw error;
 }
 
