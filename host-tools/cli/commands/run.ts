@@ -33,15 +33,7 @@ export const execute: Execute<"run"> = async (invocation) => {
     await (options.json ? output.json(view) : output.print(`${view.id}\n`));
     return 0;
   } catch (error) {
-    // Its name is wanted for the next try, and whoever interrupts has not even got its id. One that is
-    // removed at its end is gone already.
-    const isKept = !started.record.options.autoRemove;
-    if (
-      isKept &&
-      (isTooSmall(error) || (signal.aborted && !(await hasBegun(instances, started))))
-    ) {
-      await instances.remove(started.record.id, { force: true }).catch(() => undefined);
-    }
+    await tidyUp(error, instances, started, signal);
     throw error;
   }
 };
@@ -52,6 +44,22 @@ async function hasBegun(instances: Instances, instance: Instance): Promise<boole
     if (record.kind !== "phase" || record.phase === "program-started") return true;
   }
   return false;
+}
+
+/** Its name is wanted for the next try, and whoever interrupts has not even got its id. */
+async function tidyUp(
+  error: unknown,
+  instances: Instances,
+  started: Instance,
+  signal: AbortSignal,
+): Promise<void> {
+  const { id, options } = started.record;
+  // Looking at one that has ended removes it, if it is to be removed at its end.
+  const instance = await instances.get(id).catch(() => undefined);
+  if (!instance || options.autoRemove) return;
+  if (isTooSmall(error) || (signal.aborted && !(await hasBegun(instances, started)))) {
+    await instances.remove(id, { force: true }).catch(() => undefined);
+  }
 }
 
 function isTooSmall(error: unknown): boolean {
