@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { ImageError } from "../errors.ts";
+import { ioError } from "../runtimes/io-error.ts";
 
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -112,16 +112,6 @@ export class ImageFile implements AsyncDisposable {
 
 function refused(target: string): (cause: unknown) => never {
   return (cause) => {
-    const error = cause instanceof Error ? (cause as NodeJS.ErrnoException) : undefined;
-    const next =
-      error?.code === "ENOSPC" || error?.code === "EDQUOT"
-        ? "Free some space on that disk"
-        : "Check that the folder exists and is writable";
-    throw new ImageError(
-      "WL_IMAGE_IO",
-      `Cannot write image ${JSON.stringify(target)}: ${error?.message ?? String(cause)}`,
-      { file: target, next },
-      cause,
-    );
+    throw ioError("write", target, cause);
   };
 }
