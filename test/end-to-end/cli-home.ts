@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { Instances } from "../../host-tools/instance/instances.ts";
+import type { Kernel } from "../../image-builder/kernels/kernel-store.ts";
 import { presentKernel } from "../support/kernel.ts";
 
 const CLI = join(import.meta.dirname, "../../dist/host-tools/cli/main.js");
@@ -32,6 +33,8 @@ export async function cliHome(): Promise<CliHome> {
   await access(CLI).catch((cause) => {
     throw new Error("the CLI is not built: run npm run build", { cause });
   });
+  const kernel = await presentKernel();
+  if (!kernel) throw new Error('there is no kernel: run "npx windlass kernel add debian"');
   const folder = await mkdtemp(join(tmpdir(), "windlass-e2e-"));
   const runtime = join(folder, "run");
   const folders = {
@@ -44,7 +47,7 @@ export async function cliHome(): Promise<CliHome> {
   const launcher = join(folder, "bin/windlass");
   await writeFile(launcher, `#!/bin/sh\nexec "${process.execPath}" -- "${CLI}" "$@"\n`);
   await chmod(launcher, 0o755);
-  await copyKernel(folders.data);
+  await copyKernel(kernel, folders.data);
   const environment = {
     ...process.env,
     PATH: `${join(folder, "bin")}${delimiter}${process.env["PATH"] ?? ""}`,
@@ -78,9 +81,7 @@ export async function cliHome(): Promise<CliHome> {
   };
 }
 
-async function copyKernel(dataFolder: string): Promise<void> {
-  const kernel = await presentKernel();
-  if (!kernel) throw new Error('there is no kernel: run "npx windlass kernel add debian"');
+async function copyKernel(kernel: Kernel, dataFolder: string): Promise<void> {
   const kernels = join(dataFolder, "kernels");
   await cp(kernel.folder, join(kernels, kernel.release), { recursive: true });
   await writeFile(join(kernels, "current"), `${kernel.release}\n`);
