@@ -87,10 +87,12 @@ check(
   "init mounts, starts the program in a session of its own, reaps, and ends the machine",
   async () => {
     const calls = await systemCalls(executables.init);
-    const { mkdir, mount, fork, setsid, execve, write, exit, wait4, sync, reboot, nanosleep } =
+    const { mkdir, mount, symlink, setrlimit, fork, setsid, execve, write, exit, wait4 } =
       SYSTEM_CALL;
+    const { sync, reboot, nanosleep } = SYSTEM_CALL;
     assert.equal(calls, [
       ...[mkdir, mkdir, mount, mount, mount, mount, mount, mount],
+      ...[symlink, symlink, symlink, symlink, setrlimit],
       ...[fork, setsid, execve, write, exit, wait4, sync, reboot, nanosleep],
     ]);
   },
