@@ -7,7 +7,8 @@
  * - program: until its first answer
  * - ready: the whole, until the agent's REST API answers too
  *
- * The guest tells the marks in its uptime: kernel log, process table, journal.
+ * The guest tells the marks in its uptime: kernel log, process table, journal. Its wall clock is only good
+ * to a second (the RTC's), so uptime is tied to this host's clock by the arrival of a journal record.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
@@ -43,12 +44,12 @@ async function coldStart(instances: Instances, samples: Samples): Promise<string
   try {
     const answered = firstAnswer(hostPort);
     const startedMs = performance.now();
-    const startedAtMs = Date.now();
     const started = await instances.start(record.id);
+    const programStarted = programStart(instances, started);
     const answeredMs = await answered;
     await instances.ready(started);
     const readyMs = performance.now();
-    const marks = await bootMarks(instances, started, startedAtMs);
+    const marks = await bootMarks(instances, started, await programStarted, startedMs);
     const name = "cold-stock";
     const totalMs = answeredMs - startedMs;
     samples.add(name, "ms", totalMs);
@@ -72,19 +73,30 @@ interface BootMarks {
 /** Linux's USER_HZ: the unit of start times in /proc/PID/stat (proc(5)). */
 const TICK_MS = 10;
 
+interface ProgramStart {
+  /** performance.now() when its record arrived. */
+  readonly arrivedMs: number;
+  readonly uptimeMs: number;
+}
+
+async function programStart(instances: Instances, instance: Instance): Promise<ProgramStart> {
+  for await (const entry of instances.journal(instance, { follow: true })) {
+    if (entry.kind === "phase" && entry.phase === "program-started") {
+      return { arrivedMs: performance.now(), uptimeMs: entry.uptimeMs };
+    }
+  }
+  throw new Error("the machine ended before its program started");
+}
+
 /** When the marks were passed, in milliseconds from the start of QEMU. */
 async function bootMarks(
   instances: Instances,
   instance: Instance,
-  startedAtMs: number,
+  { arrivedMs, uptimeMs }: ProgramStart,
+  startedMs: number,
 ): Promise<BootMarks> {
-  let programMs = Number.NaN;
-  let uptimeZeroMs = Number.NaN;
-  for await (const entry of instances.journal(instance)) {
-    if (entry.kind !== "phase" || entry.phase !== "program-started") continue;
-    programMs = entry.timeMs - startedAtMs;
-    uptimeZeroMs = programMs - entry.uptimeMs;
-  }
+  const programMs = arrivedMs - startedMs;
+  const uptimeZeroMs = programMs - uptimeMs;
   const { client } = await instances.client(instance.record.id);
   await using _client = client;
   const file = async (path: string): Promise<string> =>
