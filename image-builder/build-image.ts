@@ -31,8 +31,11 @@ import { type Image, type ImageConfig, imageName, type Part } from "./store/imag
 import { ImageStore } from "./store/image-store.ts";
 import { WINDLASS_VERSION } from "./version.ts";
 
-/** Memory of an image whose manifest says nothing: Node, the agent and a small service fit. */
-export const DEFAULT_MEMORY_MIB = 256;
+/**
+ * Memory of an image whose manifest says nothing. Node, the agent and a small service fit into less, but
+ * then V8 needs a heap limit of its own, which costs every start a tenth (DECISIONS.md, 18 and 21).
+ */
+export const DEFAULT_MEMORY_MIB = 384;
 
 export type BuildStep =
   | "manifest"
