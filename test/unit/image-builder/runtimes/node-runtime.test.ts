@@ -44,9 +44,11 @@ class FakeRegistry {
 
   async #archive(): Promise<Buffer> {
     const archive = pack();
-    archive.entry({ name: "package/README.md" }, "first");
-    archive.entry({ name: this.entryName, mode: 0o755 }, NODE_24);
-    archive.entry({ name: "package/include/last.h" }, "x".repeat(300_000));
+    // Made once to be described and once to be sent: without a time of its own it takes the clock's.
+    const mtime = new Date(0);
+    archive.entry({ name: "package/README.md", mtime }, "first");
+    archive.entry({ name: this.entryName, mode: 0o755, mtime }, NODE_24);
+    archive.entry({ name: "package/include/last.h", mtime }, "x".repeat(300_000));
     archive.finalize();
     return gzipSync(await buffer(archive));
   }
