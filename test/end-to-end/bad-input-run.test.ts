@@ -29,9 +29,10 @@ const test = suite("bad input: run", {
   teardown: () => bad[Symbol.asyncDispose](),
 });
 
-/** The number of the one QEMU that runs in this home. */
+/** The one machine of this home; a QEMU that only tells its version is none. */
 async function qemuPid(): Promise<number | undefined> {
-  const lines = (await bad.remains()).filter((line) => /^process .*qemu-system/.test(line));
+  const isMachine = /^process \d+ \S*qemu-system\S* -name /;
+  const lines = (await bad.remains()).filter((line) => isMachine.test(line));
   return lines.length === 0 ? undefined : Number(lines[0]?.split(" ")[1]);
 }
 
