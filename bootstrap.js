@@ -23,7 +23,8 @@ const PROGRAMS = [
   { program: "readelf", package: "binutils", testsOnly: true },
   { program: "cpio", package: "cpio", testsOnly: true },
   { program: "lz4", package: "lz4", testsOnly: true },
-  { program: "python3", package: "python3-minimal", testsOnly: true },
+  { program: "python3", package: "python3", testsOnly: true },
+  { program: "curl", package: "curl", testsOnly: true },
   { program: "git", package: "git", testsOnly: true },
   // examples/native-addon compiles where no prebuilt addon can be had.
   { program: "g++", package: "g++", testsOnly: true },
