@@ -139,7 +139,7 @@ const othersMayRun = spawnSync("setpriv", [
   "-r",
   import.meta.filename,
 ]);
-if (process.getuid?.() === 0 && othersMayRun.status === 0) {
+if (isRoot && othersMayRun.status === 0) {
   test("files and folders that may not be read", async () => {
     await chmod(bad.home.folder, 0o755);
     const store = join(bad.home.folder, "of-nobody");
