@@ -1,9 +1,10 @@
 /**
  * Builds `dist/`: the CLI and the library entries (code-split, so that `windlass --help` loads almost
- * nothing), the guest agent as one file, and the type declarations for library users.
+ * nothing), the guest agent as one file, and the type declarations for library users. Then links the CLI
+ * for `npx windlass` in this checkout.
  */
 import { execFile } from "node:child_process";
-import { chmod, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,6 +18,7 @@ await rm(out, { recursive: true, force: true });
 await Promise.all([buildHost(), buildGuest(), declareTypes()]);
 // bootstrap.js compares its time with the sources'.
 await writeFile(join(out, ".built"), "");
+await linkForNpx();
 
 /**
  * Host side: ES modules with shared chunks. Packages stay outside and are loaded when first used, except
@@ -44,6 +46,17 @@ async function buildHost(): Promise<void> {
     logLevel: "warning",
   });
   await chmod(join(out, `${cli}.js`), 0o755);
+}
+
+/**
+ * npm does not link a package's command into the package itself, and `npx` looks no further up than the
+ * nearest package.json, so it would not find `windlass` in `examples/hello-http`. It does look for
+ * `node_modules/.bin` in every folder above.
+ */
+async function linkForNpx(): Promise<void> {
+  const link = join(root, "node_modules/.bin/windlass");
+  await rm(link, { force: true });
+  await symlink("../../dist/host-tools/cli/main.js", link);
 }
 
 /**
