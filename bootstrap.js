@@ -26,6 +26,9 @@ const PROGRAMS = [
   { program: "python3", package: "python3", testsOnly: true },
   { program: "curl", package: "curl", testsOnly: true },
   { program: "git", package: "git", testsOnly: true },
+  // The completion scripts are read by the shells they are for.
+  { program: "zsh", package: "zsh", testsOnly: true },
+  { program: "fish", package: "fish", testsOnly: true },
   // examples/native-addon compiles where no prebuilt addon can be had.
   { program: "g++", package: "g++", testsOnly: true },
   { program: "make", package: "make", testsOnly: true },
