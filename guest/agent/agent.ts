@@ -15,6 +15,7 @@ import { errorReply, forbidden, sendError, unauthorized } from "./error-reply.ts
 import type { GuestSystem, ProgramControl } from "./guest-system.ts";
 import type { LogBuffer } from "./log-buffer.ts";
 import { type Agent, BATCH_HEADER, Call, type Operations, type Payload } from "./operation.ts";
+import type { TemplateGateOptions } from "./template-gate.ts";
 
 /** Longest JSON, form or stdin body. Uploads and archives are streams with bounds of their own. */
 export const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -34,6 +35,7 @@ const PATH_PARAMETER_MAX = 4096;
 const JSON_TYPE = "application/json; charset=utf-8";
 
 export interface AgentOptions {
+  /** Read at every request: whoever owns the options may replace them. */
   readonly tokens: readonly TokenDigest[];
   readonly system: GuestSystem;
   readonly program: ProgramControl;
@@ -47,6 +49,8 @@ export interface AgentOptions {
   /** Where exec and /app start when they are not told. */
   readonly workdir: string;
   readonly instance: { readonly id: string; readonly name: string };
+  /** Absent on a machine that cannot be made a template of. */
+  readonly wake?: TemplateGateOptions | undefined;
   /** Of Windlass. */
   readonly version: string;
   readonly platform: "linux" | "osv";
@@ -68,6 +72,7 @@ const nouns: { readonly [T in Tag]: (agent: Agent) => Promise<Operations<T>> } =
   archive: async (agent) => (await import("./archive.ts")).archiveOperations(agent),
   metrics: async (agent) => (await import("./metrics.ts")).metricsOperations(agent),
   health: async (agent) => (await import("./health.ts")).healthOperations(agent),
+  template: async (agent) => (await import("./template.ts")).templateOperations(agent),
   stats: async (agent) => (await import("./stats.ts")).statsOperations(agent),
   instance: async (agent) => (await import("./instance.ts")).instanceOperations(agent),
   openapi: async () => (await import("./openapi.ts")).openapiOperations(),
@@ -81,7 +86,7 @@ type AnyOperation = (args: object, call: Call) => unknown;
  * @throws {TypeError} when a token digest is malformed
  */
 export async function createAgent(options: AgentOptions): Promise<FastifyInstance> {
-  const authorization = new Authorization(options.tokens);
+  const authorization = new Authorization(options);
   const closing = new AbortController();
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -99,7 +104,8 @@ export async function createAgent(options: AgentOptions): Promise<FastifyInstanc
     frameworkErrors: sendError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
-  const agent: Agent = { ...options, app, closing: closing.signal };
+  // Not a copy: what of the options changes, changes for the agent too.
+  const agent: Agent = Object.assign(Object.create(options), { app, closing: closing.signal });
 
   addBodyParsers(app);
   app.setErrorHandler(sendError);

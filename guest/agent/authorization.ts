@@ -15,25 +15,31 @@ export interface TokenDigest {
 const REMEMBERED_MAX = 16;
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 
+/** Where the tokens are; a machine that becomes a clone gets others. */
+export interface TokenSource {
+  readonly tokens: readonly TokenDigest[];
+}
+
 export class Authorization {
-  readonly #tokens: readonly { role: Role; digest: Buffer }[];
+  readonly #source: TokenSource;
+  #known: readonly TokenDigest[];
+  #tokens: readonly { role: Role; digest: Buffer }[];
   /**
    * Headers that were accepted. A lookup compares bytes only after V8's seeded hash of the whole
    * header agrees, so its timing does not lead towards a token byte by byte.
    */
   readonly #remembered = new Map<string, Role>();
 
-  constructor(tokens: readonly TokenDigest[]) {
-    this.#tokens = tokens.map(({ role, sha256 }) => {
-      const digest = Buffer.from(sha256, "hex");
-      if (digest.length !== 32) throw new TypeError("a token digest is not 64 hexadecimal digits");
-      return { role, digest };
-    });
+  constructor(source: TokenSource) {
+    this.#source = source;
+    this.#known = source.tokens;
+    this.#tokens = digestsOf(source.tokens);
   }
 
   /** The role that the header's token has; `undefined` without a known token. */
   roleOf(header: string | undefined): Role | undefined {
     if (header === undefined) return undefined;
+    if (this.#source.tokens !== this.#known) this.#learn();
     const known = this.#remembered.get(header);
     if (known !== undefined) return known;
     const token = BEARER.exec(header)?.[1];
@@ -48,6 +54,12 @@ export class Authorization {
     return role;
   }
 
+  #learn(): void {
+    this.#known = this.#source.tokens;
+    this.#tokens = digestsOf(this.#known);
+    this.#remembered.clear();
+  }
+
   #remember(header: string, role: Role): void {
     if (this.#remembered.size >= REMEMBERED_MAX) {
       const oldest = this.#remembered.keys().next().value;
@@ -60,4 +72,12 @@ export class Authorization {
 /** Whether the role may call an operation that asks for `needed`. */
 export function allows(role: Role, needed: Role): boolean {
   return role === "admin" || needed === "monitor";
+}
+
+function digestsOf(tokens: readonly TokenDigest[]): { role: Role; digest: Buffer }[] {
+  return tokens.map(({ role, sha256 }) => {
+    const digest = Buffer.from(sha256, "hex");
+    if (digest.length !== 32) throw new TypeError("a token digest is not 64 hexadecimal digits");
+    return { role, digest };
+  });
 }

@@ -67,6 +67,12 @@ export class LogBuffer {
     for (const listener of this.#listeners) listener(record);
   }
 
+  /** Forgets everything, as if nothing had been written. */
+  clear(): void {
+    this.#records = [];
+    this.#first = this.#sizeBytes = this.#dropped = 0;
+  }
+
   /** The kept records that the query selects, oldest first. */
   records(query: LogQuery = {}): OutputRecord[] {
     const selected: OutputRecord[] = [];

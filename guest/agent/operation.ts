@@ -74,6 +74,12 @@ export class Call {
     return body.iterator({ destroyOnReturn: false });
   }
 
+  /** Closes the connection after the reply and runs the action when it is closed. */
+  closeConnection(action: () => unknown): void {
+    this.#reply.header("connection", "close");
+    this.#reply.raw.socket?.once("close", action);
+  }
+
   /** Runs the action once the reply has left, or the caller has. */
   afterReply(action: () => unknown): void {
     this.#reply.raw.once("close", action);

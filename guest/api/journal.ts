@@ -19,7 +19,10 @@ export const OutputRecord = Type.Object(
 );
 export type OutputRecord = Static<typeof OutputRecord>;
 
-/** A step of the boot was reached; uptimeMs counts from the kernel's start. */
+/**
+ * A step of the boot was reached; uptimeMs counts from the kernel's start. armed: everything is stopped and
+ * the machine can be saved; woken: a clone has its own identity.
+ */
 export const PhaseRecord = Type.Object(
   {
     kind: Type.Literal("phase"),
@@ -30,6 +33,8 @@ export const PhaseRecord = Type.Object(
       Type.Literal("program-listening"),
       Type.Literal("agent-listening"),
       Type.Literal("ready"),
+      Type.Literal("armed"),
+      Type.Literal("woken"),
     ]),
     uptimeMs: Type.Number(),
   },

@@ -1,6 +1,7 @@
 /** The user's program: what it is told to be (spec) and what it is doing (status). */
 import { type Static, Type } from "typebox";
 import type { OperationSchemas } from "./operation-schemas.ts";
+import { Parent } from "./parent.ts";
 
 export const HealthCheck = Type.Union(
   [
@@ -115,6 +116,9 @@ export const ProgramStatus = Type.Object(
     argv: Type.Array(Type.String()),
     workdir: Type.String(),
     user: Type.String(),
+    parent: Type.Union([Parent, Type.Null()], {
+      description: "Of a clone: what the program was started as",
+    }),
   },
   { additionalProperties: false },
 );

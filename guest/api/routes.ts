@@ -301,6 +301,22 @@ export const routes = {
     path: "/v1/instance",
     summary: "Which instance this is",
   },
+  templateWarmUp: {
+    ...v1Admin,
+    method: "POST",
+    tag: "template",
+    path: "/v1/template/warm-up",
+    takes: ["body"],
+    summary: "Send the program requests, so that what a request needs has run once",
+  },
+  templatePrepare: {
+    ...v1Admin,
+    method: "POST",
+    tag: "template",
+    path: "/v1/template/prepare",
+    takes: ["body"],
+    summary: "Run the program's hooks, then stop everything until the machine is woken",
+  },
   openapi: { ...v1Monitor, tag: "openapi", path: "/v1/openapi.json", summary: "This contract" },
 } as const satisfies Record<string, Route>;
 

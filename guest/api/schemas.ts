@@ -19,6 +19,7 @@ import { osSchemas } from "./os.ts";
 import { programSchemas } from "./program.ts";
 import type { OperationId } from "./routes.ts";
 import { statsSchemas } from "./stats.ts";
+import { templateSchemas } from "./template.ts";
 
 export const schemas = {
   ...osSchemas,
@@ -37,6 +38,7 @@ export const schemas = {
   ...healthSchemas,
   ...statsSchemas,
   ...instanceSchemas,
+  ...templateSchemas,
   ...openapiSchemas,
 } satisfies Record<OperationId, OperationSchemas>;
 

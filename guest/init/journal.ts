@@ -3,8 +3,7 @@
  * written at once and in order: the host's file is the only copy of a program's last words. The
  * console is slow (every byte leaves the machine), so it is written beside, from a bounded queue.
  */
-import { openSync, readdirSync, readFileSync, write, writeSync } from "node:fs";
-import { JOURNAL_PORT } from "../api/channel.ts";
+import { write, writeSync } from "node:fs";
 import type { JournalRecord } from "../api/journal.ts";
 
 /** What the console may lag behind; more is left out, and said. */
@@ -19,6 +18,11 @@ export class Journal {
     this.#console = new ConsoleWriter(consoleFd);
   }
 
+  /** undefined on a machine without a journal. */
+  get fd(): number | undefined {
+    return this.#portFd;
+  }
+
   write(record: JournalRecord): void {
     if (record.kind === "output") this.#console.write(record.text);
     if (record.kind === "notice") this.#console.write(`windlass: ${record.text}\n`);
@@ -26,21 +30,6 @@ export class Journal {
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
     for (let at = 0; at < line.length; ) at += writeSync(this.#portFd, line, at);
   }
-}
-
-/** Finds the virtio-serial port by its name; undefined on a machine that has none. */
-export function openJournalPort(): number | undefined {
-  const folder = "/sys/class/virtio-ports";
-  let ports: string[];
-  try {
-    ports = readdirSync(folder);
-  } catch {
-    return undefined;
-  }
-  const port = ports.find(
-    (name) => readFileSync(`${folder}/${name}/name`, "utf8").trim() === JOURNAL_PORT,
-  );
-  return port === undefined ? undefined : openSync(`/dev/${port}`, "w");
 }
 
 class ConsoleWriter {

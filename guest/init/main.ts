@@ -7,21 +7,26 @@ import { createServer, type Server } from "node:net";
 import { setPriority } from "node:os";
 import type { Credentials } from "../agent/guest-system.ts";
 import { LogBuffer } from "../agent/log-buffer.ts";
-import { INSTANCE_DOCUMENT_FW_CFG } from "../api/channel.ts";
+import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../api/channel.ts";
 import type { InstanceDocument } from "../api/instance-document.ts";
+import type { JournalRecord, OutputRecord } from "../api/journal.ts";
+import type { Parent } from "../api/parent.ts";
 import type { ProgramPort } from "../api/program.ts";
 import { AGENT_PORT } from "../api/routes.ts";
+import type { WakeDocument } from "../api/template.ts";
 import { loadNativeLibrary } from "../syscalls/koffi.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { loadAgent } from "./agent-loader.ts";
 import { guestSystem } from "./guest-machine.ts";
-import { Journal, openJournalPort } from "./journal.ts";
+import { Journal } from "./journal.ts";
 import { readKernelLog } from "./kernel-log.ts";
 import { listeningPorts, loopbackPorts, type SocketTables } from "./listening-ports.ts";
 import { preventThrashing } from "./memory-pressure.ts";
 import { configureNetwork } from "./network.ts";
 import { ProgramSupervisor } from "./program-supervisor.ts";
+import { gateSystem } from "./template-system.ts";
 import { resolveUser } from "./user-database.ts";
+import { openVirtioPort } from "./virtio-port.ts";
 
 const STANDARD_OUTPUT = 1;
 /** The program has the CPU for itself until it listens or has ended, but no longer than this. */
@@ -29,9 +34,9 @@ const PROGRAM_HEAD_START_MS = 3_000;
 /** Below the program's: while both start on one vCPU, the program goes first. */
 const STARTING_PRIORITY = 10;
 
-const journal = new Journal(openJournalPort(), STANDARD_OUTPUT);
+const journal = new Journal(openVirtioPort(JOURNAL_PORT, "w"), STANDARD_OUTPUT);
 const uptimeMs = (): number => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000;
-const phase = (name: "init" | "agent-listening"): void =>
+const phase = (name: "init" | "agent-listening" | "woken"): void =>
   journal.write({ kind: "phase", timeMs: Date.now(), phase: name, uptimeMs: uptimeMs() });
 const notice = (level: "info" | "warning" | "error", text: string): void =>
   journal.write({ kind: "notice", timeMs: Date.now(), level, text });
@@ -48,9 +53,10 @@ main().catch((error) => fail("the agent cannot start", error));
 
 async function main(): Promise<void> {
   phase("init");
-  const document = readInstanceDocument();
+  let document = readInstanceDocument();
+  let parent: Parent | null = null;
   writeFileSync("/proc/sys/kernel/hostname", document.hostname);
-  writeFileSync("/etc/hosts", `127.0.0.1 localhost ${document.hostname}\n::1 localhost\n`);
+  writeHosts(document.hostname);
   writeFileSync("/proc/self/oom_score_adj", "-900");
   preventThrashing();
   const native = loadNativeLibrary();
@@ -69,12 +75,12 @@ async function main(): Promise<void> {
   const logs = new LogBuffer();
   const findUser = (user: string): ReturnType<typeof resolveUser> =>
     resolveUser(user, readFileSync("/etc/passwd", "utf8"), readFileSync("/etc/group", "utf8"));
-  const supervisor = new ProgramSupervisor({
+  const programOptions = {
     spec: document.program,
     environment,
     resolveUser: findUser,
-    record: (record) => journal.write(record),
-    output: (record) => {
+    record: (record: JournalRecord) => journal.write(record),
+    output: (record: OutputRecord) => {
       journal.write(record);
       logs.push(record);
     },
@@ -83,17 +89,19 @@ async function main(): Promise<void> {
     kernelLog: readKernelLog,
     memory: readMemory,
     uptimeMs,
+    parent: () => parent,
     onEnded: () => {
       if (document.program.onExit === "poweroff") process.exit(0);
     },
-  });
+  };
+  const supervisor = new ProgramSupervisor(programOptions);
   giveHome(findUser, document.program.user);
   supervisor.start();
 
   await supervisor.settled(PROGRAM_HEAD_START_MS);
   setPriority(STARTING_PRIORITY);
   const { createAgent } = loadAgent();
-  const agent = await createAgent({
+  const agentOptions = {
     tokens: document.tokens,
     system: guestSystem({ native, supervisor, findUser }),
     program: supervisor,
@@ -101,13 +109,40 @@ async function main(): Promise<void> {
     environment,
     workdir: document.program.workdir,
     instance: { id: document.id, name: document.name },
+    wake:
+      journal.fd === undefined
+        ? undefined
+        : {
+            system: gateSystem(native, journal.fd),
+            onWake: become,
+            onFailure: (error: unknown) => notice("error", `the machine has no identity: ${error}`),
+          },
     version: WINDLASS_VERSION,
-    platform: "linux",
-  });
+    platform: "linux" as const,
+  };
+  const agent = await createAgent(agentOptions);
   await agent.ready();
   agent.server.listen(port);
   phase("agent-listening");
   setPriority(0);
+
+  /** From now on this is the machine of the document: a clone, or itself again. */
+  function become(woken: WakeDocument): void {
+    document = woken.instance;
+    parent = woken.parent;
+    if (woken.kind === "clone") logs.clear();
+    programOptions.spec = document.program;
+    for (const name of Object.keys(environment)) delete environment[name];
+    Object.assign(environment, document.program.env);
+    agentOptions.tokens = document.tokens;
+    agentOptions.instance = { id: document.id, name: document.name };
+    writeHosts(document.hostname);
+    phase("woken");
+  }
+}
+
+function writeHosts(hostname: string): void {
+  writeFileSync("/etc/hosts", `127.0.0.1 localhost ${hostname}\n::1 localhost\n`);
 }
 
 /** The base's folders belong to root; a program's user owns its home. */

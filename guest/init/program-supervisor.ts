@@ -8,7 +8,9 @@ import { StringDecoder } from "node:string_decoder";
 import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
 import type { JournalRecord, OutputRecord } from "../api/journal.ts";
+import type { Parent } from "../api/parent.ts";
 import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
+import { PRELOAD_FILE } from "../api/wake-channel.ts";
 import { exitReason, heapLimitMib } from "./exit-reason.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 
@@ -28,7 +30,8 @@ const LAST_ERRORS_CHARACTERS = 8192;
 const RESTART_STOP_TIMEOUT_MS = 10_000;
 
 export interface SupervisorOptions {
-  readonly spec: ProgramSpec;
+  /** Read at every start; a machine that becomes a clone may get another. */
+  spec: ProgramSpec;
   /** Read at every start; `/env` changes it in place. */
   readonly environment: Record<string, string>;
   readonly resolveUser: (user: string) => Credentials;
@@ -41,6 +44,8 @@ export interface SupervisorOptions {
   readonly kernelLog: () => string;
   readonly memory: () => { readonly totalMib: number; readonly availableMib: number };
   readonly uptimeMs: () => number;
+  /** Of a machine that is a clone. */
+  readonly parent: () => Parent | null;
   /** The program has ended and will not be started again. */
   readonly onEnded: () => void;
 }
@@ -92,7 +97,7 @@ export class ProgramSupervisor implements ProgramControl {
       const heap = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
       child = spawn(path, args, {
         cwd: spec.workdir,
-        env: programEnvironment(environment, home, heap),
+        env: programEnvironment(environment, { home, heapMib: heap, isNode: spec.isNode }),
         stdio: [spec.openStdin ? "pipe" : "ignore", "pipe", "pipe"],
         detached: true,
         uid,
@@ -161,6 +166,7 @@ export class ProgramSupervisor implements ProgramControl {
       argv: [...spec.argv],
       workdir: spec.workdir,
       user: spec.user,
+      parent: this.#options.parent(),
     };
   }
 
@@ -375,20 +381,30 @@ function mayRestart(spec: ProgramSpec, exitCode: number | null, failures: number
   return maxRetries === 0 || failures < maxRetries;
 }
 
-/** The program's environment; a heap limit the user chose stands. */
+/**
+ * The program's environment; a heap limit the user chose stands. A Node program, and every Node it
+ * starts, loads the file that lets it take part in templates.
+ */
 function programEnvironment(
   environment: Readonly<Record<string, string>>,
-  home: string | undefined,
-  heapMib: number | undefined,
+  program: {
+    readonly home: string | undefined;
+    readonly heapMib: number | undefined;
+    readonly isNode: boolean;
+  },
 ): Record<string, string> {
+  const { home, heapMib, isNode } = program;
   const result: Record<string, string> = {
     HOME: home ?? "/tmp",
     ...environment,
   };
   const options = environment["NODE_OPTIONS"] ?? "";
+  const ours: string[] = [];
+  if (isNode) ours.push(`--require=${PRELOAD_FILE}`);
   if (heapMib !== undefined && !/max[-_]old[-_]space[-_]size/.test(options)) {
-    result["NODE_OPTIONS"] = `--max-old-space-size=${heapMib} ${options}`.trim();
+    ours.push(`--max-old-space-size=${heapMib}`);
   }
+  if (ours.length > 0) result["NODE_OPTIONS"] = [...ours, options].join(" ").trim();
   return result;
 }
 

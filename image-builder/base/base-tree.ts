@@ -5,14 +5,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { initExecutable } from "../first-process/init.ts";
+import { reseedAddon } from "../first-process/reseed-addon.ts";
 import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
+import { wakeHelperExecutable } from "../first-process/wake-helper.ts";
 import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { agentCodeCache } from "./agent-cache.ts";
 
 const AGENT_FOLDER = "/usr/lib/windlass";
 
 export interface BaseOptions {
-  /** Folder with init.js, agent.js and koffi.node: Windlass's own dist/guest. */
+  /** Windlass's own dist/guest: init.js, agent.js, koffi.node, preload.js, guest.js and guest.cjs. */
   readonly guestFolder: string;
   /** Node on this machine, of the version that the guest gets. */
   readonly nodePath: string;
@@ -36,10 +38,35 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
     ...Object.entries(ETC_FILES).map(([name, text]) => file(`/etc/${name}`, Buffer.from(text))),
     file("/init", init, 0o755),
     file("/sbin/windlass-tty", terminalHelperExecutable(), 0o755),
+    file("/sbin/windlass-wake", wakeHelperExecutable(), 0o755),
     file(`${AGENT_FOLDER}/init.js`, await readFile(join(guestFolder, "init.js"))),
     file(agentPath, agent),
     ...(cache.length > 0 ? [file(`${agentPath}.cache`, cache)] : []),
     file(`${AGENT_FOLDER}/koffi.node`, await readFile(join(guestFolder, "koffi.node"))),
+    file(`${AGENT_FOLDER}/preload.js`, await readFile(join(guestFolder, "preload.js"))),
+    file(`${AGENT_FOLDER}/reseed.node`, reseedAddon()),
+    ...(await libraryEntries(guestFolder)),
+  ];
+}
+
+/**
+ * `windlass/guest`, found from every folder because Node looks up to the root. A project thus needs
+ * the package only for its types, and the image never the whole of it.
+ */
+async function libraryEntries(guestFolder: string): Promise<FileEntry[]> {
+  const folder = "/node_modules/windlass";
+  const packageJson = {
+    name: "windlass",
+    type: "module",
+    exports: {
+      "./guest": { import: "./guest.js", require: "./guest.cjs" },
+      "./package.json": "./package.json",
+    },
+  };
+  return [
+    file(`${folder}/package.json`, Buffer.from(`${JSON.stringify(packageJson, null, 2)}\n`)),
+    file(`${folder}/guest.js`, await readFile(join(guestFolder, "guest.js"))),
+    file(`${folder}/guest.cjs`, await readFile(join(guestFolder, "guest.cjs"))),
   ];
 }
 

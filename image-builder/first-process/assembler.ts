@@ -117,6 +117,12 @@ export class Assembler {
     this.#code.push(number >= 8 ? 0x4c : 0x48, 0x29, 0xc0 | ((number & 7) << 3)); // sub rax, reg
   }
 
+  /** Adds the last result to a saved register. */
+  addTo(register: SavedRegister): void {
+    const number = REGISTER_NUMBER[register];
+    this.#code.push(number >= 8 ? 0x49 : 0x48, 0x01, 0xc0 | (number & 7)); // add reg, rax
+  }
+
   /** Loads a 64-bit word from [register + offset] as the last result. */
   loadWord(register: SavedRegister | "rsp", offset: number): void {
     const number = register === "rsp" ? 4 : REGISTER_NUMBER[register];

@@ -2,24 +2,29 @@
 
 /** x86-64 numbers, from the kernel's arch/x86/entry/syscalls/syscall_64.tbl. */
 export const SYSTEM_CALL = {
+  read: 0,
   write: 1,
   open: 2,
   close: 3,
   ioctl: 16,
   dup2: 33,
   nanosleep: 35,
+  socket: 41,
   fork: 57,
   execve: 59,
   exit: 60,
   wait4: 61,
+  kill: 62,
   chdir: 80,
   mkdir: 83,
   symlink: 88,
   setsid: 112,
+  adjtimex: 159,
   setrlimit: 160,
   chroot: 161,
   sync: 162,
   mount: 165,
+  sethostname: 170,
   reboot: 169,
   finitModule: 313,
 } as const;
@@ -49,3 +54,17 @@ export const IOCTL_SET_CONTROLLING_TERMINAL = 0x540e;
 
 /** include/uapi/asm-generic/resource.h */
 export const RLIMIT_NOFILE = 7;
+
+/** include/uapi/asm-generic/signal.h */
+export const SIGNAL = { continue: 18, stop: 19 } as const;
+
+/** include/uapi/linux/random.h: RNDADDENTROPY, RNDRESEEDCRNG */
+export const IOCTL_ADD_ENTROPY = 0x40085203;
+export const IOCTL_RESEED = 0x5207;
+
+/** include/uapi/linux/sockios.h: SIOCSIFHWADDR */
+export const IOCTL_SET_HARDWARE_ADDRESS = 0x8924;
+
+/** include/linux/socket.h, include/linux/net.h */
+export const ADDRESS_FAMILY_INET = 2;
+export const SOCKET_DATAGRAM = 2;

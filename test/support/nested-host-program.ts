@@ -8,7 +8,8 @@ import { once } from "node:events";
 import { readFileSync, writeSync } from "node:fs";
 import { get } from "node:http";
 import { text } from "node:stream/consumers";
-import { openJournalPort } from "../../guest/init/journal.ts";
+import { JOURNAL_PORT } from "../../guest/api/channel.ts";
+import { openVirtioPort } from "../../guest/init/virtio-port.ts";
 import { loadNativeLibrary } from "../../guest/syscalls/koffi.ts";
 import { networkInterfaces } from "../../guest/syscalls/network-interface.ts";
 import { type CommandResult, NESTED, type NestedResults } from "./nested-host-steps.ts";
@@ -93,7 +94,7 @@ async function answerOf(port: number): Promise<string> {
   });
 }
 
-const portFd = openJournalPort();
+const portFd = openVirtioPort(JOURNAL_PORT, "w");
 if (portFd === undefined) throw new Error("there is no port to report to");
 const report: Report = (step, result) => {
   const line = Buffer.from(`${JSON.stringify({ step, result })}\n`);

@@ -39,7 +39,7 @@ test("does not tell strangers which paths there are", async () => {
 });
 
 test("knows the scheme in any case, and no other scheme", () => {
-  const authorization = new Authorization([{ role: "monitor", sha256: digest("t") }]);
+  const authorization = new Authorization({ tokens: [{ role: "monitor", sha256: digest("t") }] });
   assert.is(authorization.roleOf("Bearer t"), "monitor");
   assert.is(authorization.roleOf("bearer t"), "monitor");
   for (const header of [
@@ -58,18 +58,29 @@ test("knows the scheme in any case, and no other scheme", () => {
 
 test("gives a token that has both roles the higher one", () => {
   const sha256 = digest("t");
-  const both = new Authorization([
-    { role: "admin", sha256 },
-    { role: "monitor", sha256 },
-  ]);
+  const both = new Authorization({
+    tokens: [
+      { role: "admin", sha256 },
+      { role: "monitor", sha256 },
+    ],
+  });
   assert.is(both.roleOf("Bearer t"), "admin");
+});
+
+test("other tokens take the place of those before them, remembered or not", () => {
+  const source = { tokens: [{ role: "admin" as const, sha256: digest("old") }] };
+  const authorization = new Authorization(source);
+  assert.is(authorization.roleOf("Bearer old"), "admin");
+  source.tokens = [{ role: "admin", sha256: digest("new") }];
+  assert.is(authorization.roleOf("Bearer old"), undefined);
+  assert.is(authorization.roleOf("Bearer new"), "admin");
 });
 
 test("remembers no header that was refused, and only a few that were not", () => {
   const tokens = Array.from({ length: 40 }, (_, index) => `t${index}`);
-  const authorization = new Authorization(
-    tokens.map((token) => ({ role: "monitor" as const, sha256: digest(token) })),
-  );
+  const authorization = new Authorization({
+    tokens: tokens.map((token) => ({ role: "monitor", sha256: digest(token) })),
+  });
   for (const round of [1, 2]) {
     for (const token of tokens) {
       assert.is(authorization.roleOf(`Bearer ${token}`), "monitor", `round ${round}`);
@@ -79,7 +90,7 @@ test("remembers no header that was refused, and only a few that were not", () =>
 });
 
 test("refuses a digest that is none", () => {
-  assert.throws(() => new Authorization([{ role: "admin", sha256: "abc" }]), /digest/);
+  assert.throws(() => new Authorization({ tokens: [{ role: "admin", sha256: "abc" }] }), /digest/);
 });
 
 test.run();

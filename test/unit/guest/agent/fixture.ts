@@ -141,6 +141,7 @@ const RUNNING: ProgramStatus = {
   argv: ["/usr/bin/node", "server.js"],
   workdir: "/app",
   user: "0:0",
+  parent: null,
 };
 
 const stat = (id: number, name: string, parent: number): string =>

@@ -73,6 +73,7 @@ function rig(script: string, options: RigOptions = {}): Rig {
     listeningPorts: () => [...ports],
     loopbackPorts: () => [],
     kernelLog: options.kernelLog ?? (() => ""),
+    parent: () => null,
     memory: () => options.memory ?? { totalMib: 250, availableMib: 200 },
     uptimeMs: () => 1,
     onEnded: () => {

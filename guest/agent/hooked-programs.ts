@@ -1,0 +1,170 @@
+/**
+ * Programs that take part in being cloned (guest/program/preload.ts): on a signal they run their hooks, say
+ * so in a file, and wait for a record in a FIFO, which the wake helper writes in the clone.
+ */
+import {
+  chmodSync,
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeSync,
+} from "node:fs";
+import { constants } from "node:os";
+import {
+  ARM_SIGNAL,
+  ARMED_FOLDER,
+  WAKE_FIFO,
+  WAKE_RECORD_BYTES,
+  WINDLASS_RUN_FOLDER,
+} from "../api/wake-channel.ts";
+import { AgentError } from "./agent-error.ts";
+import type { GateSystem } from "./template-gate.ts";
+
+const ARMED = `${WINDLASS_RUN_FOLDER}/${ARMED_FOLDER}`;
+const FIFO = `${WINDLASS_RUN_FOLDER}/${WAKE_FIFO}`;
+
+/** What a program says of its hooks. */
+interface ArmedFile {
+  readonly error?: string;
+}
+
+export class HookedPrograms {
+  readonly #system: GateSystem;
+  #fifo: number | undefined;
+  #held: readonly number[] = [];
+
+  constructor(system: GateSystem) {
+    this.#system = system;
+  }
+
+  /** Process ids of those that wait. */
+  get held(): readonly number[] {
+    return this.#held;
+  }
+
+  /** Where the records are written to. */
+  get fifo(): number {
+    this.#fifo ??= this.#openFifo();
+    return this.#fifo;
+  }
+
+  /**
+   * Runs all hooks and waits until every program that has some waits.
+   *
+   * @throws {AgentError} 409 when one failed or took too long; then all of them run on
+   */
+  async hold(wait: { timeoutMs: number; signal: AbortSignal }): Promise<readonly number[]> {
+    this.#makeFolder();
+    this.#fifo ??= this.#openFifo();
+    const asked = hookedProcesses();
+    try {
+      this.#held = await this.#armed(asked, wait);
+      return this.#held;
+    } catch (error) {
+      this.#held = asked.filter((pid) => outcomeOf(pid)?.error === undefined);
+      this.release();
+      throw error;
+    }
+  }
+
+  /** Lets those that wait go on as they were. */
+  release(): void {
+    const record = Buffer.alloc(WAKE_RECORD_BYTES, " ");
+    record.write(JSON.stringify({ kind: "resume" }));
+    for (const _pid of this.#held) writeSync(this.fifo, record);
+    this.forget();
+  }
+
+  /** They have gone on. */
+  forget(): void {
+    this.#held = [];
+    rmSync(ARMED, { recursive: true, force: true });
+  }
+
+  async #armed(
+    pids: readonly number[],
+    { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<readonly number[]> {
+    const waiting = new Set(pids);
+    const armed: number[] = [];
+    let watcher: FSWatcher | undefined;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const look = (): void => {
+          for (const pid of waiting) {
+            const outcome = outcomeOf(pid);
+            if (outcome?.error !== undefined) reject(hookFailed(pid, outcome.error));
+            else if (outcome) armed.push(pid);
+            // One that has ended meanwhile is not waited for.
+            if (outcome || !existsSync(`/proc/${pid}`)) waiting.delete(pid);
+          }
+          if (waiting.size === 0) resolve();
+        };
+        watcher = watch(ARMED, look);
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        deadline.addEventListener("abort", () => {
+          reject(hookFailed([...waiting][0] ?? 0, `it did not end in ${timeoutMs} ms`));
+        });
+        for (const pid of pids) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));
+        look();
+      });
+      return armed;
+    } finally {
+      watcher?.close();
+    }
+  }
+
+  #makeFolder(): void {
+    mkdirSync(ARMED, { recursive: true });
+    chmodSync(ARMED, 0o1777); // The programs' users write here; mkdir(2) heeds the umask.
+  }
+
+  #openFifo(): number {
+    rmSync(FIFO, { force: true });
+    this.#system.makeFifo(FIFO, 0o644);
+    // For both: opened for writing only, it would wait for a reader.
+    return openSync(FIFO, "r+");
+  }
+}
+
+/** All processes that handle the hooks' signal, which nothing else uses: proc(5), SigCgt. */
+function hookedProcesses(): number[] {
+  const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
+  return pids.map(Number).filter((pid) => pid !== process.pid && catchesHookSignal(pid));
+}
+
+function catchesHookSignal(pid: number): boolean {
+  let status = "";
+  ignoreErrors(() => {
+    status = readFileSync(`/proc/${pid}/status`, "latin1");
+  });
+  const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+  return ((caught >> BigInt(constants.signals[ARM_SIGNAL] - 1)) & 1n) === 1n;
+}
+
+/** undefined while the file is not there, or half of it. */
+function outcomeOf(pid: number): ArmedFile | undefined {
+  try {
+    return JSON.parse(readFileSync(`${ARMED}/${pid}`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function hookFailed(pid: number, why: string): AgentError {
+  return new AgentError("WL_AGENT_CONFLICT", `The hook of process ${pid} failed: ${why}`);
+}
+
+function ignoreErrors(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // The process may have ended.
+  }
+}

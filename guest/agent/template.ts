@@ -1,0 +1,25 @@
+/** /v1/template: makes the machine ready to be saved. */
+import { AgentError } from "./agent-error.ts";
+import type { Agent, Operations } from "./operation.ts";
+import { TemplateGate } from "./template-gate.ts";
+
+export function templateOperations({ wake, app }: Agent): Operations<"template"> {
+  const gate = wake && new TemplateGate(wake);
+  return {
+    templateWarmUp: async ({ body }, call) => {
+      const { warmUp } = await import("./warm-up.ts");
+      return await warmUp(body, { signal: call.signal });
+    },
+    templatePrepare: async ({ body }, call) => {
+      if (!gate) {
+        const text = "This machine has no port to be woken through";
+        throw new AgentError("WL_AGENT_UNSUPPORTED", text);
+      }
+      const hooked = await gate.prepare({ ...body, signal: call.signal });
+      // A connection that is open when the machine is saved would be resumed by every clone.
+      app.server.closeIdleConnections();
+      call.closeConnection(() => gate.arm());
+      return { hooked: [...hooked] };
+    },
+  };
+}

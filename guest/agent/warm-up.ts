@@ -1,0 +1,50 @@
+/**
+ * Sends the program requests over the loopback. Code that has run is compiled, linked and in memory;
+ * the first request to a fresh program takes several times as long as the tenth.
+ */
+import { Agent, request } from "node:http";
+import type { WarmUp } from "../api/template.ts";
+
+/**
+ * Sends them one after another, each over a connection of its own as a first client would.
+ *
+ * @returns how many were answered; fewer than asked for when the time is over or the port does not answer
+ */
+export async function warmUp(
+  { port, path, requests, timeoutMs }: WarmUp,
+  { signal }: { signal: AbortSignal },
+): Promise<{ answered: number; elapsedMs: number }> {
+  const started = performance.now();
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const agent = new Agent({ keepAlive: false });
+  let answered = 0;
+  try {
+    while (answered < requests && !stop.aborted) {
+      await get({ port, path, agent, signal: stop });
+      answered += 1;
+    }
+  } catch {
+    signal.throwIfAborted();
+  } finally {
+    agent.destroy();
+  }
+  return { answered, elapsedMs: performance.now() - started };
+}
+
+function get(options: {
+  port: number;
+  path: string;
+  agent: Agent;
+  signal: AbortSignal;
+}): Promise<void> {
+  const headers = { "user-agent": "windlass-warm-up" };
+  return new Promise((resolve, reject) => {
+    const sent = request({ ...options, host: "127.0.0.1", headers }, (reply) => {
+      reply.on("error", reject);
+      reply.on("close", resolve);
+      reply.resume();
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
+}

@@ -1,0 +1,34 @@
+/**
+ * What the host sends a saved machine when it runs again: bytes on the virtio-serial port `WAKE_PORT`. The
+ * first part has the kernel's own structures at fixed places, so that the guest's wake helper, a few
+ * hundred bytes of machine code, passes them on in system calls without looking at them.
+ *
+ * | offset | bytes | meaning |
+ * |---|---|---|
+ * | 0 | 208 | struct timex (adjtimex(2)): how much time has passed while the machine was saved |
+ * | 256 | 40 | struct rand_pool_info (random(4)): fresh entropy |
+ * | 320 | 40 | struct ifreq (netdevice(7)): the network card's new address |
+ * | 384 | 8 | length of the host name |
+ * | 392 | 64 | host name |
+ * | 4096 | 4096 | wake record for programs (wake-record.ts) |
+ * | 8192 | n | for the agent: a JSON document (`WakeDocument`), one line |
+ *
+ * Imports nothing: every side loads it.
+ */
+
+/** virtio-serial port that carries wake messages to the guest. */
+export const WAKE_PORT = "org.windlass.wake";
+
+export const WAKE_LAYOUT = {
+  clock: 0,
+  entropy: 256,
+  networkCard: 320,
+  hostnameLength: 384,
+  hostname: 392,
+  record: 4096,
+  document: 8192,
+} as const;
+
+/** Bytes of entropy in a message. */
+export const WAKE_ENTROPY_BYTES = 32;
+export const HOSTNAME_BYTES_MAX = 64;
