@@ -60,13 +60,15 @@ export function qemuArguments(machine: Machine): string[] {
   );
   return [
     ...base(machine),
-    ...kernel(machine.kernel),
+    ...memoryFile(machine),
+    ...(machine.kernel ? kernel(machine.kernel) : []),
     ...machine.disks.flatMap(disk),
     ...network(machine),
     ...serialConsole(machine.consoleLogPath),
     ...virtioPorts(machine.ports),
     ...machine.firmwareConfig.flatMap(firmwareItem),
     ...entropy(),
+    ...(machine.incoming ? ["-incoming", "defer"] : []),
     ...monitor(machine.qmpSocketPath),
     ...["-pidfile", checkedPath("process id file", machine.pidFilePath)],
   ];
@@ -91,7 +93,10 @@ function base(machine: Machine): string[] {
     ...["-nodefaults", "-no-user-config", "-no-reboot"],
     ...["-display", "none"],
     ...["-sandbox", SANDBOX],
-    ...["-machine", optionString(MACHINE)],
+    ...[
+      "-machine",
+      optionString(machine.memoryFile ? { ...MACHINE, "memory-backend": RAM_ID } : MACHINE),
+    ],
     ...["-accel", accelerator],
     ...["-cpu", accelerator === "kvm" ? "host" : "max"],
     ...["-m", `${checkedInteger("memory size in MiB", machine.memoryMib, 1, MEMORY_LIMIT_MIB)}M`],
@@ -99,7 +104,23 @@ function base(machine: Machine): string[] {
   ];
 }
 
-function kernel({ path, initrdPath, commandLine }: Machine["kernel"]): string[] {
+/** The name that RAM has on a `pc` machine without a backend: a state saved from one fits the other. */
+const RAM_ID = "pc.ram";
+
+function memoryFile({ memoryFile: file, memoryMib }: Machine): string[] {
+  if (!file) return [];
+  const backend = {
+    "qom-type": "memory-backend-file",
+    id: RAM_ID,
+    "x-use-canonical-path-for-ramblock-id": "off",
+    size: `${memoryMib}M`,
+    "mem-path": checkedPath("memory file", file.path),
+    share: file.access === "shared" ? "on" : "off",
+  };
+  return ["-object", optionString(backend)];
+}
+
+function kernel({ path, initrdPath, commandLine }: NonNullable<Machine["kernel"]>): string[] {
   const lineBytes = Buffer.byteLength(commandLine);
   if (lineBytes > KERNEL_COMMAND_LINE_LIMIT_BYTES) {
     const why = `it has ${lineBytes} bytes, Linux reads ${KERNEL_COMMAND_LINE_LIMIT_BYTES}`;
@@ -136,7 +157,15 @@ function network({ network: description }: Machine): string[] {
   const mac = checkedWord("MAC address", description.macAddress, UNICAST_MAC);
   const netdev = { type: "user", id: "net0", hostfwd: description.forwards.map(hostForward) };
   // An empty romfile: no network boot, so no option ROM to load.
-  const nic = { driver: "virtio-net-pci", id: "nic0", netdev: "net0", mac, romfile: "" };
+  // Nor an announcement after a machine was loaded: slirp asks, and answering costs a clone milliseconds.
+  const nic = {
+    driver: "virtio-net-pci",
+    id: "nic0",
+    netdev: "net0",
+    mac,
+    romfile: "",
+    guest_announce: "off",
+  };
   return ["-netdev", optionString(netdev), "-device", optionString(nic)];
 }
 
@@ -169,12 +198,17 @@ function virtioPorts(ports: Machine["ports"]): string[] {
   };
   return [
     ...["-device", optionString(controller)],
-    ...ports.flatMap(({ name, logPath }, index) => {
-      checkedWord("virtio-serial port name", name, VIRTIO_PORT);
+    ...ports.flatMap((port, index) => {
+      const name = checkedWord("virtio-serial port name", port.name, VIRTIO_PORT);
       const nr = index + 1;
-      const [chardev, id] = [`port${nr}-log`, `port${nr}`];
+      const id = `port${nr}`;
+      const chardev = "logPath" in port ? `${id}-log` : `${id}-socket`;
+      const backend =
+        "logPath" in port
+          ? fileChardev(chardev, checkedPath("port log", port.logPath))
+          : socketChardev(chardev, checkedSocketPath("port socket", port.socketPath));
       return [
-        ...["-chardev", fileChardev(chardev, checkedPath("port log", logPath))],
+        ...["-chardev", backend],
         ...["-device", optionString({ driver: "virtserialport", id, nr, chardev, name })],
       ];
     }),
@@ -195,11 +229,19 @@ function entropy(): string[] {
   return ["-object", optionString(source), "-device", optionString(device)];
 }
 
+function checkedSocketPath(what: string, path: string): string {
+  return checkedPath(what, path, UNIX_SOCKET_PATH_LIMIT_BYTES);
+}
+
+/** QEMU listens and waits for nobody. */
+function socketChardev(id: string, path: string): string {
+  return optionString({ backend: "socket", id, path, server: "on", wait: "off" });
+}
+
 function monitor(socketPath: string): string[] {
-  const path = checkedPath("monitor socket", socketPath, UNIX_SOCKET_PATH_LIMIT_BYTES);
-  const socket = { backend: "socket", id: QMP_CHARDEV_ID, path, server: "on", wait: "off" };
+  const path = checkedSocketPath("monitor socket", socketPath);
   return [
-    ...["-chardev", optionString(socket)],
+    ...["-chardev", socketChardev(QMP_CHARDEV_ID, path)],
     ...["-mon", optionString({ chardev: QMP_CHARDEV_ID, mode: "control" })],
   ];
 }

@@ -29,26 +29,47 @@ export type MachineNetwork =
       readonly forwards: readonly PortForward[];
     };
 
+/** RAM that is a file, as templates and clones have it. */
+export interface MemoryFile {
+  readonly path: string;
+  /**
+   * shared: what the guest writes goes into the file. private: copy-on-write; the file's pages are shared
+   * by all machines that map it until they write.
+   */
+  readonly access: "shared" | "private";
+}
+
+/** A virtio-serial port: guest output to a file, or both ways over a Unix socket that QEMU listens on. */
+export type MachinePort =
+  | { readonly name: string; readonly logPath: string }
+  | { readonly name: string; readonly socketPath: string };
+
 export interface Machine {
   /** Shown by `ps` on the host and in QEMU's errors. */
   readonly name: string;
   readonly uuid: string;
   readonly accelerator: Accelerator;
   readonly memoryMib: number;
+  /** Absent: anonymous memory. */
+  readonly memoryFile?: MemoryFile | undefined;
   readonly vcpuCount: number;
-  readonly kernel: {
-    readonly path: string;
-    readonly initrdPath?: string;
-    readonly commandLine: string;
-  };
+  /** Absent on a machine that is loaded from a saved state: its kernel is in its memory. */
+  readonly kernel?:
+    | {
+        readonly path: string;
+        readonly initrdPath?: string;
+        readonly commandLine: string;
+      }
+    | undefined;
   readonly disks: readonly MachineDisk[];
   readonly network: MachineNetwork;
   /** File that receives the serial console (ttyS0). */
   readonly consoleLogPath: string;
-  /** virtio-serial ports whose guest output goes to a file. */
-  readonly ports: readonly { readonly name: string; readonly logPath: string }[];
+  readonly ports: readonly MachinePort[];
   /** fw_cfg items, each read from a file. */
   readonly firmwareConfig: readonly { readonly name: string; readonly path: string }[];
+  /** Waits for a saved state (QMP migrate-incoming) instead of starting. */
+  readonly incoming?: boolean | undefined;
   readonly qmpSocketPath: string;
   readonly pidFilePath: string;
 }

@@ -30,6 +30,8 @@ export interface QemuStart {
    * as long as QEMU or this process, whichever is longer.
    */
   readonly lockFd?: number | undefined;
+  /** One more descriptor to inherit; QEMU knows it as `inheritedFdOf` says. */
+  readonly stateFd?: number | undefined;
   /** Leaves the vCPUs stopped until the QMP command `cont`. */
   readonly paused?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
@@ -106,6 +108,11 @@ async function openLog(path: string): Promise<FileHandle> {
   }
 }
 
+/** The number that `stateFd` has in QEMU. */
+export function inheritedFdOf({ lockFd }: Pick<QemuStart, "lockFd">): number {
+  return lockFd === undefined ? 3 : 4;
+}
+
 interface Launched {
   readonly child: ChildProcess;
   readonly identity: ProcessIdentity;
@@ -113,12 +120,13 @@ interface Launched {
 }
 
 function launch(start: QemuStart, argv: readonly string[], log: FileHandle): Promise<Launched> {
-  const { binary, lockFd } = start;
+  const { binary, lockFd, stateFd } = start;
+  const inherited = [lockFd, stateFd].filter((fd) => fd !== undefined);
   return new Promise((resolve, reject) => {
     const child = spawn(binary.path, argv, {
       detached: true,
       cwd: "/",
-      stdio: ["ignore", "ignore", log.fd, ...(lockFd === undefined ? [] : [lockFd])],
+      stdio: ["ignore", "ignore", log.fd, ...inherited],
     });
     const exited = new Promise<QemuExit>((ended) => {
       child.once("exit", (exitCode, signal) => ended({ exitCode, signal }));

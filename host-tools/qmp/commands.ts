@@ -79,6 +79,18 @@ export interface QmpSchemaItem {
   readonly "meta-type": string;
 }
 
+/** QAPI MigrationCapability, those we use. */
+export interface QmpMigrationCapability {
+  readonly capability: "events" | "x-ignore-shared";
+  readonly state: boolean;
+}
+
+export interface QmpMigration {
+  /** QAPI MigrationStatus; absent before the first migration. */
+  readonly status?: string;
+  readonly "error-desc"?: string;
+}
+
 export const qmpCommands = {
   qmp_capabilities: command<{ enable?: readonly string[] }, Nothing>({ enable: "optional" }, {}),
   "query-version": command<Nothing, QmpVersion>({}, { qemu: "required", package: "required" }),
@@ -108,6 +120,22 @@ export const qmpCommands = {
     { path: "required", property: "required" },
     {},
   ),
+  "migrate-set-capabilities": command<{ capabilities: readonly QmpMigrationCapability[] }, Nothing>(
+    { capabilities: "required" },
+    {},
+  ),
+  /** Bytes per second. */
+  "migrate-set-parameters": command<{ "max-bandwidth"?: number }, Nothing>(
+    { "max-bandwidth": "optional" },
+    {},
+  ),
+  migrate: command<{ uri: string }, Nothing>({ uri: "required" }, {}),
+  "migrate-incoming": command<{ uri: string }, Nothing>({ uri: "required" }, {}),
+  migrate_cancel: command<Nothing, Nothing>({}, {}),
+  "query-migrate": command<Nothing, QmpMigration>(
+    {},
+    { status: "optional", "error-desc": "optional" },
+  ),
   cont: command<Nothing, Nothing>({}, {}),
   stop: command<Nothing, Nothing>({}, {}),
   system_powerdown: command<Nothing, Nothing>({}, {}),
@@ -136,6 +164,8 @@ export const qmpEvents = {
     reason: "required",
   }),
   POWERDOWN: event<Nothing>({}),
+  /** Only with the capability "events". QAPI MigrationStatus. */
+  MIGRATION: event<{ readonly status: string }>({ status: "required" }),
   STOP: event<Nothing>({}),
   RESUME: event<Nothing>({}),
   /** A program in the guest opened or closed a virtio-serial port. */

@@ -1,0 +1,134 @@
+/**
+ * Saving and loading the state of a machine: QEMU's migration (docs/devel/migration.rst) to and from a
+ * file. With RAM in a shared file (machine.ts, MemoryFile) the state is only that of CPU and devices,
+ * some hundred kilobytes; else it has all memory that is not zero.
+ */
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { HostError } from "../errors.ts";
+import type { QmpConnection } from "../qmp/connection.ts";
+
+/** No limit: the other end is this host. Bytes per second. */
+const BANDWIDTH = 64 * 1024 ** 3;
+/** Memory at some hundred megabytes a second, on a busy host. */
+const STATE_TIMEOUT_MS = 600_000;
+
+export interface SaveOptions {
+  /** New file for the state. On failure nothing is left of it. */
+  readonly path: string;
+  /** Where QEMU sends it to; a Unix socket that is made and removed. */
+  readonly socketPath: string;
+  /** Leaves out RAM that is in a shared file. */
+  readonly withoutSharedMemory: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Saves a machine that is stopped. It can go on afterwards.
+ *
+ * @returns size and digest of the file
+ * @throws {HostError} WL_QEMU_FAILED with QEMU's words, WL_HOST_IO when the file cannot be written
+ */
+export async function saveState(
+  qmp: QmpConnection,
+  { path, socketPath, withoutSharedMemory, signal }: SaveOptions,
+): Promise<{ sizeBytes: number; sha256: string }> {
+  await rm(socketPath, { force: true });
+  const server = createServer().listen(socketPath);
+  try {
+    await once(server, "listening", signal ? { signal } : {});
+    await setCapabilities(qmp, withoutSharedMemory);
+    await qmp.execute("migrate-set-parameters", { "max-bandwidth": BANDWIDTH });
+    await using file = await open(path, "wx", 0o600);
+    const written = receive(server, file, signal);
+    written.catch(() => undefined); // Looked at below.
+    const ended = migrationEnd(qmp, signal);
+    await qmp.execute("migrate", { uri: `unix:${socketPath}` }, { signal });
+    await Promise.race([ended, written]); // A file that cannot be written ends it first.
+    const [result] = await Promise.all([written, ended]);
+    return result;
+  } catch (error) {
+    await qmp.execute("migrate_cancel").catch(() => undefined);
+    await rm(path, { force: true });
+    signal?.throwIfAborted();
+    throw ioError(error, path);
+  } finally {
+    server.close();
+    await rm(socketPath, { force: true });
+  }
+}
+
+/**
+ * Loads a state into a machine that was started with `incoming`; it is stopped then.
+ *
+ * @param fd what QEMU inherited: the open file
+ * @throws {HostError} WL_QEMU_FAILED when QEMU cannot use it
+ */
+export async function loadState(
+  qmp: QmpConnection,
+  {
+    fd,
+    withoutSharedMemory,
+    signal,
+  }: { fd: number; withoutSharedMemory: boolean; signal?: AbortSignal | undefined },
+): Promise<void> {
+  await setCapabilities(qmp, withoutSharedMemory);
+  const ended = migrationEnd(qmp, signal);
+  await qmp.execute("migrate-incoming", { uri: `fd:${fd}` }, { signal });
+  await ended;
+}
+
+async function setCapabilities(qmp: QmpConnection, withoutSharedMemory: boolean): Promise<void> {
+  await qmp.execute("migrate-set-capabilities", {
+    capabilities: [
+      { capability: "events", state: true },
+      { capability: "x-ignore-shared", state: withoutSharedMemory },
+    ],
+  });
+}
+
+/** Listens from now on. */
+async function migrationEnd(qmp: QmpConnection, signal?: AbortSignal): Promise<void> {
+  const event = await qmp.waitForEvent("MIGRATION", {
+    predicate: ({ data }) => ["completed", "failed", "cancelled"].includes(data.status),
+    timeoutMs: STATE_TIMEOUT_MS,
+    signal,
+  });
+  if (event.data.status === "completed") return;
+  const { "error-desc": why } = await qmp.execute("query-migrate");
+  throw new HostError(
+    "WL_QEMU_FAILED",
+    `QEMU could not move the machine's state: ${why ?? event.data.status}`,
+    { next: "See QEMU's log of the instance" },
+  );
+}
+
+/** Writes what the first connection sends. */
+async function receive(
+  server: Server,
+  file: FileHandle,
+  signal?: AbortSignal,
+): Promise<{ sizeBytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  const [socket] = await once(server, "connection", signal ? { signal } : {});
+  for await (const chunk of socket) {
+    hash.update(chunk);
+    await file.write(chunk);
+    sizeBytes += chunk.length;
+  }
+  return { sizeBytes, sha256: hash.digest("hex") };
+}
+
+function ioError(error: unknown, path: string): unknown {
+  const cause = error as NodeJS.ErrnoException;
+  if (cause.syscall !== "write" && cause.syscall !== "open") return error;
+  return new HostError(
+    "WL_HOST_IO",
+    `Cannot write the machine's state to "${path}": ${cause.message}`,
+    { next: "Free space on that disk, and try again" },
+    cause,
+  );
+}
