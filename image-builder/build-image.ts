@@ -184,6 +184,7 @@ function imageConfig(manifest: Manifest, project: Project, parts: ImageParts): I
     program: toProgramSpec(manifest, project),
     memoryMib: manifest.memoryMib ?? DEFAULT_MEMORY_MIB,
     vcpuCount: manifest.cpus ?? 1,
+    ...(manifest.scratch && { scratch: manifest.scratch }),
     ...parts,
   };
 }

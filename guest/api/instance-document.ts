@@ -40,6 +40,12 @@ export const InstanceDocument = Type.Object(
     ),
     network: GuestNetwork,
     program: ProgramSpec,
+    scratch: Type.Optional(
+      Type.Object(
+        { path: Type.String({ pattern: "^/", description: "Where the third disk is mounted" }) },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );

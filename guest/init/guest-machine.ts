@@ -14,9 +14,12 @@ export interface GuestMachineOptions {
   readonly native: NativeLibrary;
   readonly supervisor: ProgramSupervisor;
   readonly findUser: (user: string) => Credentials;
+  /** Before a restart, which no exit of the agent precedes. */
+  readonly unmountDisks: () => void;
 }
 
-export function guestSystem({ native, supervisor, findUser }: GuestMachineOptions): GuestSystem {
+export function guestSystem(options: GuestMachineOptions): GuestSystem {
+  const { native, supervisor, findUser, unmountDisks } = options;
   const openPty = pseudoTerminals(native);
   return {
     procRoot: "/proc",
@@ -30,6 +33,7 @@ export function guestSystem({ native, supervisor, findUser }: GuestMachineOption
     },
     async reboot() {
       await supervisor.stop({ timeoutMs: POWEROFF_STOP_TIMEOUT_MS });
+      unmountDisks();
       restartMachine(native);
     },
     resolveUser: findUser,

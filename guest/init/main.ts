@@ -14,7 +14,8 @@ import type { Parent } from "../api/parent.ts";
 import type { ProgramPort } from "../api/program.ts";
 import { AGENT_PORT } from "../api/routes.ts";
 import type { WakeDocument } from "../api/template.ts";
-import { loadNativeLibrary } from "../syscalls/koffi.ts";
+import { loadNativeLibrary, type NativeLibrary } from "../syscalls/koffi.ts";
+import { mountTable } from "../syscalls/mount.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { loadAgent } from "./agent-loader.ts";
 import { guestSystem } from "./guest-machine.ts";
@@ -24,6 +25,7 @@ import { listeningPorts, loopbackPorts, type SocketTables } from "./listening-po
 import { preventThrashing } from "./memory-pressure.ts";
 import { configureNetwork } from "./network.ts";
 import { ProgramSupervisor } from "./program-supervisor.ts";
+import { ScratchDisk } from "./scratch-disk.ts";
 import { gateSystem } from "./template-system.ts";
 import { resolveUser } from "./user-database.ts";
 import { openVirtioPort } from "./virtio-port.ts";
@@ -75,7 +77,11 @@ async function main(): Promise<void> {
   const logs = new LogBuffer();
   const findUser = (user: string): ReturnType<typeof resolveUser> =>
     resolveUser(user, readFileSync("/etc/passwd", "utf8"), readFileSync("/etc/group", "utf8"));
+  const scratch = document.scratch && scratchDisk(native, document.scratch.path);
+  const unmountDisks = (): void => scratch?.unmount();
+  process.on("exit", unmountDisks);
   const programOptions = {
+    prepare: () => scratch?.mount(),
     spec: document.program,
     environment,
     resolveUser: findUser,
@@ -103,7 +109,7 @@ async function main(): Promise<void> {
   const { createAgent } = loadAgent();
   const agentOptions = {
     tokens: document.tokens,
-    system: guestSystem({ native, supervisor, findUser }),
+    system: guestSystem({ native, supervisor, findUser, unmountDisks }),
     program: supervisor,
     logs,
     environment,
@@ -125,6 +131,18 @@ async function main(): Promise<void> {
   agent.server.listen(port);
   phase("agent-listening");
   setPriority(0);
+
+  function scratchDisk(library: NativeLibrary, path: string): ScratchDisk {
+    return new ScratchDisk({
+      path,
+      table: mountTable(library),
+      owner: () => findUser(document.program.user),
+      notice,
+      killAll: () => void process.kill(-1, "SIGKILL"),
+      sleep: (durationMs) =>
+        void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs),
+    });
+  }
 
   /** From now on this is the machine of the document: a clone, or itself again. */
   function become(woken: WakeDocument): void {

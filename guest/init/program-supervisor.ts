@@ -35,6 +35,8 @@ export interface SupervisorOptions {
   /** Read at every start; `/env` changes it in place. */
   readonly environment: Record<string, string>;
   readonly resolveUser: (user: string) => Credentials;
+  /** Makes ready what the program needs, before each start; what it throws is why there is none. */
+  readonly prepare?: (() => void) | undefined;
   readonly record: (record: JournalRecord) => void;
   readonly output: (record: OutputRecord) => void;
   /** Ports listened on in the guest now, without the agent's. */
@@ -90,6 +92,13 @@ export class ProgramSupervisor implements ProgramControl {
     this.#state = "starting";
     let child: ChildProcess;
     let user: Credentials;
+    try {
+      this.#options.prepare?.();
+    } catch (error) {
+      this.#ended = Promise.resolve();
+      this.#finish(127, null, messageOf(error));
+      return;
+    }
     try {
       user = resolveUser(spec.user);
       const { uid, gid, home } = user;

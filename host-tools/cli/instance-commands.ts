@@ -37,6 +37,10 @@ export const instanceCommands = {
       name: text("NAME", "Name of the instance; made up when left out"),
       memory: text("SIZE", "Memory: 256 (MiB), 512m or 1g; default: the image's", "m"),
       cpus: whole("N", "vCPUs; default: the image's"),
+      scratch: text(
+        "SIZE[:PATH]",
+        "A disk that outlives a stop: 1g, 1g:/data; default: the image's",
+      ),
       publish: list("[[IP:]PORT:]PORT[/udp]", "Publish a port, on 127.0.0.1 unless told", "p"),
       ...programOptions,
       "env-file": list("FILE", "Read variables from a file, one a line"),

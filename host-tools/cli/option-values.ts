@@ -1,6 +1,7 @@
 /** What people write as values of options, turned into numbers and names. Pure, but for env files. */
 import { constants } from "node:os";
 import type { RestartPolicy } from "../../guest/api/program.ts";
+import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import { restartPolicy } from "../../image-builder/manifest/quantity.ts";
 import { nearestWord } from "../../image-builder/manifest/spelling.ts";
 import { HostError } from "../errors.ts";
@@ -10,6 +11,7 @@ const MIB_PER_UNIT: Readonly<Record<string, number>> = {
   k: 1 / 1024,
   m: 1,
   g: 1024,
+  t: 1024 * 1024,
 };
 /** A smaller machine cannot even load a kernel. */
 const MEMORY_MIN_MIB = 32;
@@ -32,6 +34,29 @@ export function memoryMib(text: string): number {
     throw usage(`A machine cannot have ${mib} MiB of memory`, `Ask for ${range}`);
   }
   return mib;
+}
+
+/**
+ * "1g" or "1g:/data"; sizes as for memory, and "t".
+ *
+ * @returns without a path where none was written
+ * @throws {HostError} WL_USAGE
+ */
+export function scratchOf(text: string): { sizeMib: number; path?: string } {
+  const [, amount, unit = "m", path] =
+    /^(\d+(?:\.\d+)?)\s*([bkmgt])?(?:i?b)?(?::(.*))?$/is.exec(text) ?? [];
+  if (amount === undefined) {
+    throw usage(`"${text}" is no scratch disk`, "Write 512 (MiB), 1g or 1g:/data");
+  }
+  const sizeMib = Math.ceil(Number(amount) * (MIB_PER_UNIT[unit.toLowerCase()] ?? 1));
+  try {
+    return path === undefined
+      ? { sizeMib: scratchDisk({ sizeMib }).sizeMib }
+      : scratchDisk({ sizeMib, path });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw usage(`Cannot use --scratch ${text}: ${error.message}`, "Write 1g, or 1g:/data");
+  }
 }
 
 const SECONDS_PER_UNIT: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, d: 86_400 };

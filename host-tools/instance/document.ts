@@ -24,6 +24,7 @@ export function instanceDocument(record: InstanceRecord): InstanceDocument {
     ],
     network: options.address === "static" ? USER_NETWORK : { mode: "dhcp" },
     program: options.program,
+    ...(options.scratch && { scratch: { path: options.scratch.path } }),
   };
 }
 

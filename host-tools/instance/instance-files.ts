@@ -10,6 +10,8 @@ export interface InstanceFiles {
   /** Serial console. */
   readonly console: string;
   readonly journal: string;
+  /** qcow2; there if the instance has a scratch disk and was started. */
+  readonly scratch: string;
   /** QEMU's own words. */
   readonly qemuLog: string;
   readonly pid: string;
@@ -19,20 +21,28 @@ export interface InstanceFiles {
   readonly aliveLock: string;
   /** In the runtime folder: a Unix socket's path is short. */
   readonly qmpSocket: string;
+  /** The wake port (wake.ts). */
+  readonly wakeSocket: string;
 }
 
 export function instanceFiles(folders: Folders, id: string): InstanceFiles {
-  const folder = join(folders.data, "instances", id);
+  return instanceFilesIn(join(folders.data, "instances", id), folders.runtime, id);
+}
+
+/** Of a machine that is kept in another folder, such as a template that is being made. */
+export function instanceFilesIn(folder: string, runtime: string, id: string): InstanceFiles {
   return {
     folder,
     record: join(folder, "instance.json"),
     document: join(folder, "document.json"),
     console: join(folder, "console.log"),
     journal: join(folder, "journal.jsonl"),
+    scratch: join(folder, "scratch.qcow2"),
     qemuLog: join(folder, "qemu.log"),
     pid: join(folder, "qemu.pid"),
     changeLock: join(folder, "change.lock"),
     aliveLock: join(folder, "alive.lock"),
-    qmpSocket: join(folders.runtime, `${id}.qmp`),
+    qmpSocket: join(runtime, `${id}.qmp`),
+    wakeSocket: join(runtime, `${id}.wake`),
   };
 }

@@ -1,5 +1,6 @@
 /** What the host remembers of an instance. Whether it runs is never read from here alone. */
 import type { ProgramSpec } from "../../guest/api/program.ts";
+import type { ScratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import type { PublishRequest } from "../network/publish.ts";
 import type { AcceleratorRequest } from "../qemu/accelerator.ts";
 import type { Accelerator, PortForward } from "../qemu/machine.ts";
@@ -17,6 +18,7 @@ export interface InstanceOptions {
   readonly kernelPath?: string | undefined;
   readonly publish: readonly PublishRequest[];
   readonly address: AddressMode;
+  readonly scratch?: ScratchDisk | undefined;
   /** Removed when it has ended. */
   readonly autoRemove: boolean;
   /** With the image's environment, arguments and policies already replaced as asked. */

@@ -7,6 +7,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
 import type { ProgramSpec } from "../../guest/api/program.ts";
+import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import { lockFile, tryLockFile } from "../../image-builder/store/file-lock.ts";
 import { type Folders, windlassFolders } from "../../image-builder/store/folders.ts";
 import { type Image, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
@@ -55,6 +56,8 @@ export interface CreateOptions {
   readonly publish?: readonly PublishRequest[] | undefined;
   /** Default "static". */
   readonly address?: AddressMode | undefined;
+  /** Default: the image's; its path, unless there is one here. */
+  readonly scratch?: { readonly sizeMib: number; readonly path?: string | undefined } | undefined;
   /** Removed when it has ended. */
   readonly autoRemove?: boolean | undefined;
   /** Over the image's environment. */
@@ -131,6 +134,9 @@ export class Instances {
       argv: [...config.program.argv, ...(options.args ?? [])],
       env: { ...config.program.env, ...options.environment },
     };
+    const scratch = options.scratch
+      ? scratchDisk({ ...options.scratch, path: options.scratch.path ?? config.scratch?.path })
+      : config.scratch;
     const record = await this.store.create(options.name, ({ id, name }) => ({
       schemaVersion: 1,
       id,
@@ -147,6 +153,7 @@ export class Instances {
         ...(options.kernelPath === undefined ? {} : { kernelPath: options.kernelPath }),
         publish: options.publish ?? [],
         address: options.address ?? "static",
+        ...(scratch && { scratch }),
         autoRemove: options.autoRemove ?? false,
         program,
       },

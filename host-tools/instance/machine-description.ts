@@ -18,7 +18,7 @@ export interface MachineParts {
 
 export function machineDescription(parts: MachineParts): Machine {
   const { record, files, accelerator } = parts;
-  const { memoryMib, vcpuCount } = record.options;
+  const { memoryMib, vcpuCount, scratch } = record.options;
   return {
     name: record.name,
     uuid: uuidOf(record.id),
@@ -30,10 +30,13 @@ export function machineDescription(parts: MachineParts): Machine {
       initrdPath: parts.firstStagePath,
       commandLine: kernelCommandLine(accelerator),
     },
-    // The order is the guest's device order: vda, vdb.
+    // The order is the guest's device order: vda, vdb, vdc.
     disks: [
       { id: "base", path: parts.basePath, format: "raw", readOnly: true },
       { id: "program", path: parts.rootPath, format: "raw", readOnly: true },
+      ...(scratch
+        ? [{ id: "scratch", path: files.scratch, format: "qcow2", readOnly: false } as const]
+        : []),
     ],
     network: { kind: "user", macAddress: record.macAddress, forwards: parts.forwards },
     consoleLogPath: files.console,

@@ -17,6 +17,7 @@ import { instanceDocument } from "./document.ts";
 import type { InstanceRecord, Launch } from "./instance-record.ts";
 import type { InstanceStore } from "./instance-store.ts";
 import { machineDescription } from "./machine-description.ts";
+import { prepareScratch } from "./scratch-file.ts";
 
 /** Another process may take the agent's port between our choice and QEMU's bind: try again. */
 const AGENT_PORT_TRIES = 5;
@@ -56,6 +57,7 @@ export async function startInstance(
   await store.makeRuntimeFolder();
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
   await rm(files.pid, { force: true });
+  await prepareScratch(record, store);
   const document = JSON.stringify(instanceDocument(record));
   await withIoError("write", files.document, writeFile(files.document, document, { mode: 0o600 }));
   const journalOffset = await stat(files.journal).then(

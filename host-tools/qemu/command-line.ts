@@ -137,14 +137,24 @@ function fileNode(id: string): string {
   return `${id}-file`;
 }
 
-/** Two nodes and a device: the file, the format on top of it, the disk the guest sees. */
+/**
+ * Two nodes and a device: the file, the format on top of it, the disk the guest sees. A backing file is
+ * named in the image, and opened by QEMU itself. What the guest discards, the host gets back.
+ */
 function disk({ id, path, format, readOnly }: MachineDisk): string[] {
   const nodeName = checkedWord("disk id", id, DISK_ID);
   const filename = checkedPath("disk image", path);
   const access = { "read-only": readOnly ? "on" : "off", "auto-read-only": "off" };
-  const file = { driver: "file", "node-name": fileNode(nodeName), filename, ...access };
-  const image = { driver: format, "node-name": nodeName, file: fileNode(nodeName), ...access };
-  const device = { driver: "virtio-blk-pci", id: `${nodeName}-device`, drive: nodeName };
+  const node = readOnly ? access : { ...access, discard: "unmap" };
+  const file = { driver: "file", "node-name": fileNode(nodeName), filename, ...node };
+  const image = { driver: format, "node-name": nodeName, file: fileNode(nodeName), ...node };
+  const device = {
+    driver: "virtio-blk-pci",
+    id: `${nodeName}-device`,
+    drive: nodeName,
+    // By default QEMU would stop the machine when the host's disk is full, and nobody would know why.
+    werror: readOnly ? undefined : "report",
+  };
   return [
     ...["-blockdev", optionString(file)],
     ...["-blockdev", optionString(image)],

@@ -138,7 +138,7 @@ function complete(
     imageNameOf(basename(root)) ??
     "app";
   const runtimeRange = settings.runtimeRange ?? packageJson?.nodeRange;
-  const { memoryMib, cpus, health, kernel, placed } = settings;
+  const { memoryMib, cpus, scratch, health, kernel, placed } = settings;
   return {
     name,
     source: join(root, file ?? "package.json"),
@@ -156,6 +156,7 @@ function complete(
     ...(placed !== undefined && { placed }),
     ...(memoryMib !== undefined && { memoryMib }),
     ...(cpus !== undefined && { cpus }),
+    ...(scratch !== undefined && { scratch }),
     ports: settings.ports ?? [],
     ...(health !== undefined && { health }),
     restart: settings.restart ?? { policy: "no", maxRetries: 0 },

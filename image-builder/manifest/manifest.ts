@@ -3,6 +3,7 @@
  * project offered (windlass.*, Capstanfile, package.json), this one shape comes out.
  */
 import type { Health, ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
+import type { ScratchDisk } from "../disks/scratch-disk.ts";
 
 /** What the machine runs. */
 export type ManifestProgram =
@@ -47,6 +48,7 @@ export interface Manifest {
   readonly placed?: readonly PlacedFile[];
   readonly memoryMib?: number;
   readonly cpus?: number;
+  readonly scratch?: ScratchDisk;
   readonly ports: readonly ProgramPort[];
   readonly health?: Health;
   readonly restart: RestartPolicy;

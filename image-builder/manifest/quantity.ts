@@ -2,6 +2,7 @@
 import type { ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const MIB_PER_UNIT: Readonly<Record<string, number>> = { M: 1, G: 1024, T: 1024 * 1024 };
 
 /**
  * @param duration milliseconds, or "500ms", "5s", "1.5m", "1h"
@@ -18,14 +19,15 @@ export function durationMs(duration: number | string): number {
 /**
  * Suffixes are powers of 1024, as QEMU and Docker take them.
  *
- * @param size MiB, or "256M", "256MiB", "1.5G"
+ * @param size MiB, or "256M", "256MiB", "1.5G", "1TiB"
  * @throws {RangeError} when it is neither
  */
 export function sizeMib(size: number | string): number {
   if (typeof size === "number") return size;
-  const [, amount, unit] = /^([0-9]+(?:\.[0-9]+)?) ?([MG])(?:i?B)?$/.exec(size) ?? [];
-  if (unit === undefined) throw new RangeError(`${JSON.stringify(size)} is no size`);
-  return Math.ceil(Number(amount) * (unit === "G" ? 1024 : 1));
+  const [, amount, unit] = /^([0-9]+(?:\.[0-9]+)?) ?([MGT])(?:i?B)?$/.exec(size) ?? [];
+  const factor = MIB_PER_UNIT[unit ?? ""];
+  if (factor === undefined) throw new RangeError(`${JSON.stringify(size)} is no size`);
+  return Math.ceil(Number(amount) * factor);
 }
 
 /**

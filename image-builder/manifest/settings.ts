@@ -1,6 +1,7 @@
 /** A checked windlass.* file to the manifest's own terms: units resolved, short forms written out. */
 import { posix, resolve } from "node:path";
 import type { Health } from "../../guest/api/program.ts";
+import { type ScratchDisk, scratchDisk } from "../disks/scratch-disk.ts";
 import { CommandLineError, splitCommandLine } from "./command-line.ts";
 import type { Manifest, ManifestProgram } from "./manifest.ts";
 import {
@@ -53,6 +54,8 @@ export function settingsOf(
     const message = `"memory" in ${document.file} is ${memoryMib} MiB: too small to boot`;
     throw documentError(document, ["memory"], message, `Ask for ${MIN_MEMORY_MIB} MiB or more`);
   }
+  const { scratch: disk } = file;
+  const scratch = disk === undefined ? undefined : attempt(["scratch"], () => scratchOf(disk));
   const program = programOf(file, document, words);
   const tcp = ports?.find((port) => port.protocol === "tcp")?.port;
   const health = file.health && healthOf(file.health, document, tcp);
@@ -74,6 +77,7 @@ export function settingsOf(
     files: { include: file.files?.include ?? [], exclude: file.files?.exclude ?? [] },
     ...(memoryMib !== undefined && { memoryMib }),
     ...(file.cpus !== undefined && { cpus: file.cpus }),
+    ...(scratch && { scratch }),
     ...(ports && { ports }),
     ...(health && { health }),
     ...(file.restart !== undefined && {
@@ -84,6 +88,12 @@ export function settingsOf(
       kernel: file.kernel.includes("/") ? resolve(folder, file.kernel) : file.kernel,
     }),
   };
+}
+
+/** @throws {RangeError} */
+function scratchOf(setting: NonNullable<WindlassFile["scratch"]>): ScratchDisk {
+  const { size, path } = typeof setting === "object" ? setting : { size: setting, path: undefined };
+  return scratchDisk({ sizeMib: sizeMib(size), path });
 }
 
 function programOf(

@@ -33,6 +33,14 @@ const Patterns = Type.Array(Pattern, {
   errorMessage: "must be a list of gitignore patterns",
 });
 
+const ScratchSize = Type.Union(
+  [
+    Type.Integer({ minimum: 16, maximum: 1_048_576 }),
+    Type.String({ pattern: "^[0-9]+(\\.[0-9]+)? ?([MGT]|[MGT]i?B)$" }),
+  ],
+  { errorMessage: 'must be MiB (16 or more), or a size such as "512M" or "1GiB"' },
+);
+
 const HealthSetting = Type.Object(
   {
     http: Type.Optional(
@@ -164,6 +172,30 @@ export const WindlassFile = Type.Object(
         description: "Virtual CPUs",
         errorMessage: "must be a whole number from 1 to 255",
       }),
+    ),
+    scratch: Type.Optional(
+      Type.Union(
+        [
+          ScratchSize,
+          Type.Object(
+            {
+              size: { ...ScratchSize, description: "Up to 1 TiB; takes what was written" },
+              path: Type.Optional(
+                Type.String({
+                  pattern: "^/",
+                  description: "Where it is mounted (/scratch)",
+                  errorMessage: 'must be an absolute path in the guest, such as "/data"',
+                }),
+              ),
+            },
+            closed,
+          ),
+        ],
+        {
+          description: "Writable disk that lives as long as the instance",
+          errorMessage: 'must be a size such as "1GiB", or { size: "1GiB", path: "/data" }',
+        },
+      ),
     ),
     ports: Type.Optional(
       Type.Array(

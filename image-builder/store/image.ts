@@ -1,5 +1,6 @@
 /** An image: one program, ready to boot. Its configuration is a document; its parts are blobs. */
 import type { ProgramSpec } from "../../guest/api/program.ts";
+import type { ScratchDisk } from "../disks/scratch-disk.ts";
 import { ImageError } from "../errors.ts";
 
 /** A blob of the store. */
@@ -18,6 +19,8 @@ export interface ImageConfig {
   readonly program: ProgramSpec;
   readonly memoryMib: number;
   readonly vcpuCount: number;
+  /** What its instances have, unless told otherwise. */
+  readonly scratch?: ScratchDisk;
   readonly runtime: { readonly name: string; readonly version: string };
   readonly kernel: Part & { readonly release: string; readonly source: string };
   /** cpio archive: first stage and kernel modules. */

@@ -9,7 +9,13 @@ import { waitStarted } from "../background.ts";
 import { buildProject } from "../build-project.ts";
 import { foreground } from "../foreground.ts";
 import type { Execute, Invocation } from "../invocation.ts";
-import { environment, environmentFile, memoryMib, restartPolicyOf } from "../option-values.ts";
+import {
+  environment,
+  environmentFile,
+  memoryMib,
+  restartPolicyOf,
+  scratchOf,
+} from "../option-values.ts";
 import { printableLine } from "../printable-text.ts";
 
 export const execute: Execute<"run"> = async (invocation) => {
@@ -71,7 +77,7 @@ async function createOptions(
   args: readonly string[],
 ): Promise<Omit<CreateOptions, "image">> {
   const files = await Promise.all(options["env-file"].map(readVariables));
-  const { cpus, memory, restart, user, workdir } = options;
+  const { cpus, memory, restart, scratch, user, workdir } = options;
   if (cpus === 0) throw usage("A machine needs a vCPU", "Write --cpus 1 or more");
   if (workdir !== undefined && !workdir.startsWith("/")) {
     throw usage(
@@ -83,6 +89,7 @@ async function createOptions(
     name: options.name,
     memoryMib: memory === undefined ? undefined : memoryMib(memory),
     vcpuCount: cpus,
+    scratch: scratch === undefined ? undefined : scratchOf(scratch),
     accelerator: options.accelerator,
     kernelPath: options.kernel === undefined ? undefined : await kernelPath(options.kernel),
     publish: options.publish.map(parsePublish),
