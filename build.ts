@@ -80,9 +80,35 @@ async function buildGuest(): Promise<void> {
     define: { WINDLASS_VERSION: JSON.stringify(version) },
     logLevel: "warning",
   });
+  await buildProgramSide(folder);
   const resolve = createRequire(import.meta.url).resolve;
   const koffi = join(resolve("@koromix/koffi-linux-x64/package.json"), "../linux_x64/koffi.node");
   await copyFile(koffi, join(folder, "koffi.node"));
+}
+
+/**
+ * What runs inside the user's program: the file that is loaded before it, and the library
+ * `windlass/guest` for both module systems, each in one file.
+ */
+async function buildProgramSide(folder: string): Promise<void> {
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    legalComments: "none",
+    logLevel: "warning",
+  } as const;
+  const preload = join(folder, "preload.js");
+  const library = { ...common, entryPoints: ["guest/program/index.ts"] };
+  await Promise.all([
+    build({
+      ...{ ...common, entryPoints: ["guest/program/preload.ts"] },
+      ...{ outfile: preload, format: "cjs", minify: true },
+    }),
+    build({ ...library, outfile: join(folder, "guest.js"), format: "esm" }),
+    build({ ...library, outfile: join(folder, "guest.cjs"), format: "cjs" }),
+  ]);
 }
 
 async function declareTypes(): Promise<void> {

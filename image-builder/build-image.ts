@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { baseEntries } from "./base/base-tree.ts";
+import { BASE_GUEST_FILES, baseEntries } from "./base/base-tree.ts";
 import { guestFolder } from "./base/guest-folder.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
 import { writeErofs } from "./filesystems/erofs-writer.ts";
 import { firstStageExecutable } from "./first-process/first-stage.ts";
 import { initExecutable } from "./first-process/init.ts";
+import { reseedAddon } from "./first-process/reseed-addon.ts";
 import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
 import { firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
@@ -245,7 +246,8 @@ async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Pro
   // What Windlass emits itself changes with its sources, in a checkout without a new version.
   hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());
   const guest = guestFolder();
-  const own = ["init.js", "agent.js", "koffi.node"].map((name) => join(guest, name));
+  hash.update(reseedAddon());
+  const own = BASE_GUEST_FILES.map((name) => join(guest, name));
   hash.update(await filesIdentity([...filePaths(entries), ...own]));
   return hash.digest("hex");
 }

@@ -13,8 +13,18 @@ import { agentCodeCache } from "./agent-cache.ts";
 
 const AGENT_FOLDER = "/usr/lib/windlass";
 
+/** Files of Windlass's own dist/guest that go into every base. */
+export const BASE_GUEST_FILES = [
+  "init.js",
+  "agent.js",
+  "koffi.node",
+  "preload.js",
+  "guest.js",
+  "guest.cjs",
+] as const;
+
 export interface BaseOptions {
-  /** Windlass's own dist/guest: init.js, agent.js, koffi.node, preload.js, guest.js and guest.cjs. */
+  /** Folder with BASE_GUEST_FILES: Windlass's own dist/guest. */
   readonly guestFolder: string;
   /** Node on this machine, of the version that the guest gets. */
   readonly nodePath: string;

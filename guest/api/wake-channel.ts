@@ -1,0 +1,40 @@
+/**
+ * How the agent, the user's program and the machine's saved memory meet, by name. Imports nothing:
+ * the preload file is loaded into every Node program.
+ *
+ * | step | who | what |
+ * |---|---|---|
+ * | 1 | agent | makes ARMED_FOLDER and WAKE_FIFO and holds the FIFO open for reading and writing |
+ * | 2 | agent | sends ARM_SIGNAL to every Node process that catches it |
+ * | 3 | process | runs its before-hooks, writes ARMED_FOLDER/PID, then reads one record and so blocks |
+ * | 4 | agent | writes as many records as there are processes that wait |
+ *
+ * A process that finds no ARMED_FOLDER at step 3 does not wait: the agent gave up on it.
+ */
+
+/** Everything of this file lives below it, in memory. */
+export const WINDLASS_RUN_FOLDER = "/run/windlass";
+
+/** A file per process that has run its before-hooks, named by its pid; holds an ArmedReport. */
+export const ARMED_FOLDER = "armed";
+
+/** FIFO of wake records. */
+export const WAKE_FIFO = "wake";
+
+/**
+ * Tells a program that its machine is about to be saved. No Linux kernel ever sends it on x86
+ * (signal(7): "unused"), and programs have no reason to use it.
+ */
+export const ARM_SIGNAL = "SIGSTKFLT";
+
+/**
+ * Bytes of one wake record, padded with spaces. PIPE_BUF of Linux (pipe(7)): a record is written as a
+ * whole, so that of several readers each gets a whole one.
+ */
+export const WAKE_RECORD_BYTES = 4096;
+
+/** Node addon that reseeds OpenSSL from the kernel whenever it is loaded. */
+export const RESEED_ADDON = "/usr/lib/windlass/reseed.node";
+
+/** Loaded into the program's Node before its own code. */
+export const PRELOAD_FILE = "/usr/lib/windlass/preload.js";

@@ -1,0 +1,164 @@
+/** One run of a program's hooks: before the machine is saved, asleep, awake in whatever it is then. */
+import { ARMED_FOLDER, WAKE_FIFO, WAKE_RECORD_BYTES } from "../api/wake-channel.ts";
+import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
+import { type CloneContext, cloneHooks } from "./clone-hooks.ts";
+import { dropReadyNumbers, reseedMathRandom, reseedOpenSsl } from "./random-source.ts";
+
+export interface HookRunOptions {
+  /** Where the agent and the program meet: WINDLASS_RUN_FOLDER. */
+  readonly folder: string;
+  /** The addon that reseeds OpenSSL: RESEED_ADDON. */
+  readonly addon: string;
+}
+
+type FileSystem = typeof import("node:fs");
+type Crypto = typeof import("node:crypto");
+
+export class HookRun {
+  readonly #options: HookRunOptions;
+  #isRunning = false;
+  #saidAddonFails = false;
+
+  constructor(options: HookRunOptions) {
+    this.#options = options;
+  }
+
+  /** Runs the before-hooks, sleeps, wakes. Never throws; what fails is said on standard error. */
+  async start(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      await this.#run();
+    } catch (error) {
+      complain("cannot take part in the template", error);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #run(): Promise<void> {
+    // Everything that waking needs is loaded, and has run once, before the memory is saved.
+    const fs = require("node:fs") as FileSystem;
+    const crypto = cryptoModule();
+    this.#reseed(fs, crypto, false);
+    const record = (await this.#beforeHooks(fs)) ? this.#sleep(fs) : undefined;
+    if (record?.kind === "clone") {
+      const { kind, instance, parent, env, args } = record;
+      this.#reseed(fs, crypto, true);
+      Object.assign(process.env, env);
+      wake({ kind, instance, parent, args });
+    } else {
+      wake({ kind: record?.kind ?? "cancelled", instance: null, parent: null, args: [] });
+    }
+  }
+
+  /** @returns whether the agent is told to save the machine and this process is to sleep */
+  async #beforeHooks(fs: FileSystem): Promise<boolean> {
+    try {
+      for (const { callback } of [...cloneHooks().beforeTemplate]) await callback();
+    } catch (error) {
+      complain("a beforeTemplate hook failed", error);
+      this.#report(fs, { error: textOf(error) });
+      return false;
+    }
+    return this.#report(fs, { ok: true });
+  }
+
+  /**
+   * @param isClone a program that is not cloned keeps its Math.random
+   */
+  #reseed(fs: FileSystem, crypto: Crypto | undefined, isClone: boolean): void {
+    if (crypto) {
+      try {
+        reseedOpenSsl(this.#options.addon);
+      } catch (error) {
+        if (!this.#saidAddonFails) complain("cannot reseed OpenSSL, clones would share it", error);
+        this.#saidAddonFails = true;
+      }
+      dropReadyNumbers(crypto);
+    }
+    if (isClone) reseedMathRandom(fs);
+  }
+
+  /** @returns false when nobody waits for it any more */
+  #report(fs: FileSystem, report: ArmedReport): boolean {
+    const folder = `${this.#options.folder}/${ARMED_FOLDER}`;
+    const unfinished = `${folder}/.${process.pid}`;
+    const finished = `${folder}/${process.pid}`;
+    try {
+      // Whoever sees the name sees the whole report.
+      fs.writeFileSync(unfinished, JSON.stringify(report));
+      fs.renameSync(unfinished, finished);
+      // The agent may have given up in between, and moved the folder away.
+      return fs.existsSync(finished);
+    } catch (error) {
+      complain("cannot report to the agent", error);
+      return false;
+    }
+  }
+
+  /**
+   * Blocks this thread until the agent writes a record.
+   *
+   * @returns undefined when the agent went away
+   */
+  #sleep(fs: FileSystem): WakeRecord | undefined {
+    const descriptor = fs.openSync(`${this.#options.folder}/${WAKE_FIFO}`, "r");
+    try {
+      const bytes = Buffer.allocUnsafeSlow(WAKE_RECORD_BYTES);
+      for (let length = 0; length < bytes.length; ) {
+        const count = readSome(fs, descriptor, bytes, length);
+        if (count === 0) return undefined;
+        length += count;
+      }
+      return JSON.parse(bytes.toString()) as WakeRecord;
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  }
+}
+
+function readSome(fs: FileSystem, descriptor: number, bytes: Buffer, from: number): number {
+  for (;;) {
+    try {
+      return fs.readSync(descriptor, bytes, from, bytes.length - from, null);
+    } catch (error) {
+      // A profiler's signal, say; libuv passes it on.
+      if ((error as NodeJS.ErrnoException).code !== "EINTR") throw error;
+    }
+  }
+}
+
+/** Promises are not waited for: the program goes on beside them. */
+function wake(context: CloneContext): void {
+  const failed = (error: unknown): void => complain("an afterClone hook failed", error);
+  for (const { callback } of [...cloneHooks().afterClone]) {
+    try {
+      Promise.resolve(callback(context)).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
+
+/** undefined in a Node that was built without it. */
+function cryptoModule(): Crypto | undefined {
+  try {
+    return require("node:crypto") as Crypto;
+  } catch {
+    return undefined;
+  }
+}
+
+function complain(what: string, error: unknown): void {
+  try {
+    const { writeSync } = require("node:fs") as FileSystem;
+    writeSync(2, `windlass: ${what}: ${textOf(error)}\n`);
+  } catch {
+    // Standard error is closed or full.
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
