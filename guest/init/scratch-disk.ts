@@ -67,12 +67,13 @@ export class ScratchDisk {
         this.#isMounted = false;
         return;
       } catch (error) {
-        if (attempt === 0) killAll(); // The machine ends with them in any case.
-        if (attempt === UNMOUNT_TRIES || codeOf(error) !== "EBUSY") {
+        const code = codeOf(error);
+        if (attempt === UNMOUNT_TRIES || code !== "EBUSY") {
           // Process 1 syncs; the journal does the rest at the next start.
-          notice("warning", `the scratch disk is still in use at the end: ${codeOf(error)}`);
+          notice("warning", `the scratch disk was not unmounted: ${code}`);
           return;
         }
+        if (attempt === 0) killAll(); // The machine ends with them in any case.
         sleep(UNMOUNT_RETRY_MS);
       }
     }
