@@ -39,6 +39,7 @@ interface RigOptions {
   readonly kernelLog?: () => string;
   readonly resolveUser?: () => { uid: number; gid: number; home?: string };
   readonly memory?: { totalMib: number; availableMib: number };
+  readonly prepare?: () => void;
 }
 
 /** A supervisor of a shell script; whatever it started is ended with the rig. */
@@ -67,6 +68,7 @@ function rig(script: string, options: RigOptions = {}): Rig {
       ...options.spec,
     },
     environment,
+    prepare: options.prepare,
     resolveUser: options.resolveUser ?? (() => me),
     record: keep,
     output: keep,
@@ -124,6 +126,27 @@ test("output and exit status are reported, output first", async () => {
   assert.is(status.exitCode, 7);
   assert.is(status.pid, null);
   assert.ok(status.startedAt && status.finishedAt);
+});
+
+test("what cannot be made ready is why the program does not start, until it can", async () => {
+  const problems = ["no disk yet", "no disk"];
+  await using program = rig("echo started", {
+    spec: { restart: { policy: "on-failure", maxRetries: 3 } },
+    prepare: () => {
+      const problem = problems.pop();
+      if (problem !== undefined) throw new Error(problem);
+    },
+  });
+  program.supervisor.start();
+  const first = await program.record("exit");
+  assert.equal([first.exitCode, first.reason, first.final], [127, "no disk", false]);
+  const { exitCode } = await program.end();
+  assert.is(exitCode, 0);
+  assert.is(program.text("stdout"), "started\n");
+  assert.equal(
+    program.records.flatMap((one) => (one.kind === "exit" ? [one.reason] : [])),
+    ["no disk", "no disk yet", null],
+  );
 });
 
 test("the last words of a program that ends at once are all there", async () => {

@@ -4,6 +4,7 @@ import {
   environmentFile,
   memoryMib,
   restartPolicyOf,
+  scratchOf,
   signalName,
   tailLines,
   timeMs,
@@ -31,6 +32,23 @@ test("reads memory in Docker's units, MiB when there is none", () => {
   for (const text of ["", "lots", "-1", "1t", "0x100"]) refuses(() => memoryMib(text), "no amount");
   refuses(() => memoryMib("8"), "cannot have 8 MiB");
   refuses(() => memoryMib("9999g"), "cannot have");
+});
+
+test("reads a scratch disk: a size, and a path where there is one", () => {
+  assert.equal(scratchOf("64"), { sizeMib: 64 });
+  assert.equal(scratchOf("1g"), { sizeMib: 1024 });
+  assert.equal(scratchOf("1TiB"), { sizeMib: 1024 ** 2 });
+  assert.equal(scratchOf("1.5g:/data"), { sizeMib: 1536, path: "/data" });
+  assert.equal(scratchOf("64:/with: colon/"), { sizeMib: 64, path: "/with: colon" });
+  for (const text of ["", "/data", "lots", "1g/data", ":/data"]) {
+    refuses(() => scratchOf(text), "is no scratch disk");
+  }
+  refuses(() => scratchOf("1m"), "cannot have 1 MiB: ask for 16 MiB to 1 TiB");
+  refuses(() => scratchOf("2t"), "cannot have");
+  refuses(() => scratchOf("1g:"), 'the path "" is not absolute');
+  refuses(() => scratchOf("1g:data"), "is not absolute");
+  refuses(() => scratchOf("1g:/"), "would hide");
+  refuses(() => scratchOf("1g:/a\nb"), "control character");
 });
 
 test("reads times: ago, Unix, ISO 8601", () => {

@@ -117,6 +117,15 @@ test("the document is what the guest's schema asks for, whatever the name", () =
   );
 });
 
+test("the document says where a scratch disk goes, and nothing where there is none", () => {
+  const record = instanceRecord();
+  assert.not.ok("scratch" in instanceDocument(record));
+  const scratch = { sizeMib: 64, path: "/data" };
+  const document = instanceDocument({ ...record, options: { ...record.options, scratch } });
+  assert.ok(Value.Check(InstanceDocument, document));
+  assert.equal(document.scratch, { path: "/data" });
+});
+
 test("the document holds no token in the clear", () => {
   const record = instanceRecord();
   const text = JSON.stringify(instanceDocument(record));

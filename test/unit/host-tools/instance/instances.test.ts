@@ -105,6 +105,26 @@ test("an instance takes its options over the image's, and pins the image", async
   });
 });
 
+test("a scratch disk is the image's, or the one that is asked for", async () => {
+  await using folder = await temporaryFolder();
+  const instances = new Instances(foldersIn(folder));
+  const config = await storedConfig(instances.images);
+  const scratch = { sizeMib: 64, path: "/data" };
+  await instances.images.add(config, "without");
+  await instances.images.add({ ...config, scratch }, "with");
+  const made = async (image: string, asked?: { sizeMib: number; path?: string }) =>
+    (await instances.create({ image, scratch: asked })).record.options.scratch;
+  assert.is(await made("without"), undefined);
+  assert.equal(await made("without", { sizeMib: 16 }), { sizeMib: 16, path: "/scratch" });
+  assert.equal(await made("with"), scratch);
+  assert.equal(await made("with", { sizeMib: 16 }), { sizeMib: 16, path: "/data" });
+  assert.equal(await made("with", { sizeMib: 16, path: "/x" }), { sizeMib: 16, path: "/x" });
+  const count = (await instances.list()).length;
+  const error = await made("with", { sizeMib: 1 }).catch((caught) => caught);
+  assert.instance(error, RangeError);
+  assert.is((await instances.list()).length, count);
+});
+
 test("an instance of an image that is not there is not made", async () => {
   await withImage(async (instances) => {
     const error = await instances.create({ image: "other" }).catch((caught) => caught);

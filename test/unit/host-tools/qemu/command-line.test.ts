@@ -56,6 +56,23 @@ const full = machineIn("/run/m", {
   firmwareConfig: [{ name: "opt/org.windlass/instance", path: "/run/m/instance.json" }],
 });
 
+test("a disk that can be written gives back what is discarded, and never stops the machine", () => {
+  const argv = qemuArguments(full);
+  const nodes = valuesOf("-blockdev", argv).map(readOption);
+  assert.equal(
+    nodes.map((node) => [node["node-name"], node["discard"], node["auto-read-only"]]),
+    [
+      ["base-file", undefined, "off"],
+      ["base", undefined, "off"],
+      ["data-file", "unmap", "off"],
+      ["data", "unmap", "off"],
+    ],
+  );
+  const devices = valuesOf("-device", argv).map(readOption);
+  const werror = (id: string) => devices.find((device) => device["id"] === id)?.["werror"];
+  assert.equal([werror("base-device"), werror("data-device")], [undefined, "report"]);
+});
+
 test("the smallest machine has no device that it does not name", () => {
   const argv = qemuArguments(machineIn("/run/m"));
   assert.ok(argv.includes("-nodefaults"));

@@ -93,6 +93,30 @@ test("reads every key of windlass.yaml", async () => {
   });
 });
 
+test("takes a scratch disk as a size, or as a size and a path", async () => {
+  const scratch = async (text: string) =>
+    (await load({ "windlass.yaml": `scratch: ${text}`, "index.js": "" })).scratch;
+  assert.equal(await scratch("1GiB"), { sizeMib: 1024, path: "/scratch" });
+  assert.equal(await scratch("64"), { sizeMib: 64, path: "/scratch" });
+  assert.equal(await scratch("{ size: 1T, path: /var/data/ }"), {
+    sizeMib: 1_048_576,
+    path: "/var/data",
+  });
+  for (const [text, words] of [
+    ["1MiB", '"scratch" in .*: a scratch disk cannot have 1 MiB: ask for 16 MiB to 1 TiB'],
+    ["2T", "a scratch disk cannot have 2097152 MiB"],
+    ["lots", '"scratch" .*must be a size such as "1GiB"'],
+    ["{ path: /data }", '"scratch'],
+    ["{ size: 1G, path: / }", 'a scratch disk at "/" would hide what the guest needs'],
+    ["{ size: 1G, path: data }", '"scratch'],
+    ["{ size: 1G, mount: /data }", '"scratch'],
+  ] as const) {
+    const error = await failure({ "windlass.yaml": `name: a\nscratch: ${text}`, "index.js": "" });
+    assert.match(error.message, new RegExp(words), text);
+    assert.is(error.facts.line, 2, text);
+  }
+});
+
 test("takes a command as a line or as a list", async () => {
   const line = await load({ "windlass.yaml": "command: node 'a b.js' --x" });
   assert.equal(line.program, { kind: "command", argv: ["node", "a b.js", "--x"] });

@@ -29,10 +29,11 @@ test("reads sizes as MiB, with suffixes in powers of 1024", () => {
     ["256MiB", 256],
     ["1G", 1024],
     ["1.5GB", 1536],
+    ["1TiB", 1_048_576],
   ] as const) {
     assert.is(sizeMib(text), mib);
   }
-  for (const text of ["256", "1K", "1T", "G", "1 000M"]) assert.throws(() => sizeMib(text));
+  for (const text of ["256", "1K", "1P", "G", "1 000M"]) assert.throws(() => sizeMib(text));
 });
 
 test("reads ports with and without protocol", () => {
