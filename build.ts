@@ -99,7 +99,7 @@ async function buildProgramSide(folder: string): Promise<void> {
     legalComments: "none",
     logLevel: "warning",
   } as const;
-  const preload = join(folder, "preload.js");
+  const preload = join(folder, "preload.cjs");
   const library = { ...common, entryPoints: ["guest/program/index.ts"] };
   await Promise.all([
     build({

@@ -37,4 +37,4 @@ export const WAKE_RECORD_BYTES = 4096;
 export const RESEED_ADDON = "/usr/lib/windlass/reseed.node";
 
 /** Loaded into the program's Node before its own code. */
-export const PRELOAD_FILE = "/usr/lib/windlass/preload.js";
+export const PRELOAD_FILE = "/usr/lib/windlass/preload.cjs";

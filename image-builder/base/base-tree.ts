@@ -18,7 +18,7 @@ export const BASE_GUEST_FILES = [
   "init.js",
   "agent.js",
   "koffi.node",
-  "preload.js",
+  "preload.cjs",
   "guest.js",
   "guest.cjs",
 ] as const;
@@ -53,7 +53,7 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
     file(agentPath, agent),
     ...(cache.length > 0 ? [file(`${agentPath}.cache`, cache)] : []),
     file(`${AGENT_FOLDER}/koffi.node`, await readFile(join(guestFolder, "koffi.node"))),
-    file(`${AGENT_FOLDER}/preload.js`, await readFile(join(guestFolder, "preload.js"))),
+    file(`${AGENT_FOLDER}/preload.cjs`, await readFile(join(guestFolder, "preload.cjs"))),
     file(`${AGENT_FOLDER}/reseed.node`, reseedAddon()),
     ...(await libraryEntries(guestFolder)),
   ];
