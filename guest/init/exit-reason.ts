@@ -6,7 +6,7 @@ export interface ProgramEnd {
   readonly signal: string | null;
   /** The end of what it wrote to standard error. */
   readonly lastErrors: string;
-  /** The kernel's log; asked only when the program was killed. */
+  /** The kernel's log; asked only when the program was killed, or failed to write. */
   readonly kernelLog: () => string;
   readonly memoryMib: number;
 }
@@ -29,6 +29,10 @@ export function exitReason(end: ProgramEnd): string | undefined {
   }
   if (/\bENOMEM\b|Cannot allocate memory/.test(end.lastErrors)) {
     return `Out of memory: the kernel refused an allocation; ${remedy}`;
+  }
+  // block/blk-core.c, blk_print_req_error: QEMU refuses a write when the host's disk is full.
+  if (/\b(EIO|EROFS)\b/.test(end.lastErrors) && /I\/O error, dev vdc\b/.test(end.kernelLog())) {
+    return "The host could not read or write the scratch disk; check that the host's disk is not full";
   }
   return undefined;
 }

@@ -5,7 +5,8 @@ import { moduleDependencies, moduleName } from "./module.ts";
 
 /**
  * What Windlass's machines are made of, most urgent first: the disks and the root, then network,
- * journal, instance document and entropy. A kernel that has one built in simply has no such module.
+ * journal, instance document and entropy, and the scratch disk's file system. A kernel that has one
+ * built in simply has no such module.
  */
 export const GUEST_MODULES = [
   "virtio_pci",
@@ -16,6 +17,7 @@ export const GUEST_MODULES = [
   "virtio_console",
   "virtio_net",
   "virtio_rng",
+  "ext4",
 ] as const;
 
 /**

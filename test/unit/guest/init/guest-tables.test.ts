@@ -186,6 +186,16 @@ test("V8's and libc's own words about memory are understood, a success needs non
   assert.is(exitReason({ ...end, lastErrors: "no room left" }), undefined);
 });
 
+test("a scratch disk that the host cannot write is told from other failures to write", () => {
+  const log = "[    5.0] I/O error, dev vdc, sector 32304 op 0x1:(WRITE) flags 0x4800\n";
+  for (const lastErrors of ["Error: EIO: i/o error, fsync\n", "EROFS: read-only file system"]) {
+    const failed = { ...end, lastErrors, kernelLog: () => log };
+    assert.match(exitReason(failed) ?? "", /could not read or write the scratch disk/);
+    assert.is(exitReason({ ...failed, kernelLog: () => "" }), undefined);
+    assert.is(exitReason({ ...failed, lastErrors: "ENOENT" }), undefined);
+  }
+});
+
 test("V8's heap limit is set where its default is far from what the machine has", () => {
   assert.is(heapLimitMib(218, 150), 112);
   assert.is(heapLimitMib(512, 400), undefined);
