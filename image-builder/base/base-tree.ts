@@ -8,6 +8,7 @@ import { initExecutable } from "../first-process/init.ts";
 import { reseedAddon } from "../first-process/reseed-addon.ts";
 import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
 import { wakeHelperExecutable } from "../first-process/wake-helper.ts";
+import { GUEST_LIBRARY_PACKAGE } from "../project/guest-library.ts";
 import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { agentCodeCache } from "./agent-cache.ts";
 
@@ -64,9 +65,9 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
  * the package only for its types, and the image never the whole of it.
  */
 async function libraryEntries(guestFolder: string): Promise<FileEntry[]> {
-  const folder = "/node_modules/windlass";
+  const folder = `/node_modules/${GUEST_LIBRARY_PACKAGE}`;
   const packageJson = {
-    name: "windlass",
+    name: GUEST_LIBRARY_PACKAGE,
     type: "module",
     exports: {
       "./guest": { import: "./guest.js", require: "./guest.cjs" },

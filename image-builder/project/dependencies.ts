@@ -12,6 +12,7 @@ import { basename, dirname, join, posix, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ImageError } from "../errors.ts";
 import { type PackageJson, readPackageJson } from "../manifest/package-json.ts";
+import { GUEST_LIBRARY_PACKAGE } from "./guest-library.ts";
 import { type Lockfile, readLockfile } from "./lockfile.ts";
 import { PackageLookup } from "./package-lookup.ts";
 import { isInside } from "./tree-walk.ts";
@@ -120,6 +121,7 @@ class DependencySearch {
       ...Object.keys(optionalDependencies),
       ...Object.keys(peerDependencies),
     ]);
+    names.delete(GUEST_LIBRARY_PACKAGE);
     for (const name of [...names].sort()) {
       const found = this.#lookup.find(importer.hostFolder, name);
       if (found !== undefined) {

@@ -11,6 +11,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import type { BuildFailure, Message, Plugin } from "esbuild";
 import { ImageError } from "../errors.ts";
+import { GUEST_LIBRARY } from "./guest-library.ts";
 
 export interface Bundle {
   /** Relative to the project folder: the entry's path with .mjs or .cjs. */
@@ -109,6 +110,7 @@ const packagesOutside: Plugin = {
       { filter: /^[^./]/ },
       async ({ path, kind, importer, resolveDir, pluginData }) => {
         if (pluginData === RESOLVING || kind === "entry-point") return undefined;
+        if (path === GUEST_LIBRARY) return { path, external: true };
         const options = { kind, importer, resolveDir, pluginData: RESOLVING };
         const found = await build.resolve(path, options);
         const isSource = found.errors.length === 0 && !found.external && found.path !== "";
