@@ -19,6 +19,10 @@ export type HostErrorCode =
   /** No such instance, or the name is taken. */
   | "WL_INSTANCE_UNKNOWN"
   | "WL_INSTANCE_EXISTS"
+  /** No such template, the name is taken, or it cannot be made. */
+  | "WL_TEMPLATE_UNKNOWN"
+  | "WL_TEMPLATE_EXISTS"
+  | "WL_TEMPLATE_FAILED"
   /** The action is not legal in the instance's state. */
   | "WL_INSTANCE_STATE"
   /** The guest did not come up. */

@@ -7,7 +7,8 @@ export {
 } from "./guest-client/guest-client.ts";
 export type { End, InstanceRecord, Launch } from "./instance/instance-record.ts";
 export type { InstanceState } from "./instance/instance-state.ts";
-export { type CreateOptions, type Instance, Instances } from "./instance/instances.ts";
+export { type Instance, Instances } from "./instance/instances.ts";
+export type { CreateOptions } from "./instance/new-record.ts";
 export type { Readiness } from "./instance/readiness.ts";
 export type { StopStep } from "./instance/stop.ts";
 export { type PublishRequest, parsePublish } from "./network/publish.ts";

@@ -56,6 +56,15 @@ export const ProgramPort = Type.Object(
 );
 export type ProgramPort = Static<typeof ProgramPort>;
 
+export const LateBound = Type.Object(
+  {
+    env: Type.Array(Type.String(), { description: "Names of variables" }),
+    args: Type.Boolean({ description: "Arguments beyond those of the image" }),
+  },
+  { additionalProperties: false, description: "What a clone may have otherwise than its template" },
+);
+export type LateBound = Static<typeof LateBound>;
+
 export const ProgramSpec = Type.Object(
   {
     argv: Type.Array(Type.String(), {
@@ -77,6 +86,7 @@ export const ProgramSpec = Type.Object(
         description: "Standard input is a pipe, not /dev/null; see /v1/program/stdin",
       }),
     ),
+    lateBound: Type.Optional(LateBound),
     isNode: Type.Boolean({
       description: "Whether V8's heap limit is to be set from the guest size",
     }),

@@ -1,4 +1,5 @@
 /** What the host remembers of an instance. Whether it runs is never read from here alone. */
+import type { Parent } from "../../guest/api/parent.ts";
 import type { ProgramSpec } from "../../guest/api/program.ts";
 import type { ScratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import type { PublishRequest } from "../network/publish.ts";
@@ -19,11 +20,24 @@ export interface InstanceOptions {
   readonly publish: readonly PublishRequest[];
   readonly address: AddressMode;
   readonly scratch?: ScratchDisk | undefined;
+  /** Absent: "auto". */
+  readonly boot?: BootRequest | undefined;
   /** Removed when it has ended. */
   readonly autoRemove: boolean;
   /** With the image's environment, arguments and policies already replaced as asked. */
   readonly program: ProgramSpec;
 }
+
+/**
+ * How an instance is to start: from a template of its image if one fits, never from one, or from this one
+ * (its id).
+ */
+export type BootRequest = "auto" | "cold" | { readonly template: string };
+
+/** How a start went: the kernel booted, perhaps in place of a template that did not fit; or a clone. */
+export type Boot =
+  | { readonly kind: "cold"; readonly why?: string | undefined }
+  | { readonly kind: "clone"; readonly template: string; readonly parent: Parent };
 
 /** One start of an instance. */
 export interface Launch {
@@ -35,6 +49,8 @@ export interface Launch {
   /** Port of 127.0.0.1 that leads to the agent. */
   readonly agentPort: number;
   readonly forwards: readonly PortForward[];
+  /** Absent in records of older versions: cold. */
+  readonly boot?: Boot | undefined;
   /** Where this start's part of the journal begins. */
   readonly journalOffset: number;
 }

@@ -6,67 +6,33 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
-import type { ProgramSpec } from "../../guest/api/program.ts";
-import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import { lockFile, tryLockFile } from "../../image-builder/store/file-lock.ts";
 import { type Folders, windlassFolders } from "../../image-builder/store/folders.ts";
-import { type Image, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
 import { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
 import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
-import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
-import type { AcceleratorRequest } from "../qemu/accelerator.ts";
+import { DEFAULT_HOST_ADDRESS } from "../network/publish.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { type InstanceEvent, type InstanceEventName, recordEvent } from "./event-log.ts";
 import { signalNumber } from "./exit-code.ts";
 import type { InstanceFiles } from "./instance-files.ts";
-import {
-  type AddressMode,
-  type End,
-  type InstanceRecord,
-  macAddressOf,
-} from "./instance-record.ts";
+import type { End, InstanceRecord } from "./instance-record.ts";
 import { checkLegal, type InstanceAction, type InstanceState } from "./instance-state.ts";
 import { InstanceStore } from "./instance-store.ts";
 import { finalExit, followJournal } from "./journal-file.ts";
+import { type CreateOptions, newRecord } from "./new-record.ts";
 import { observe } from "./observation.ts";
 import { type Readiness, waitReady } from "./readiness.ts";
 import { startInstance } from "./start.ts";
 import { type StopStep, stopMachine } from "./stop.ts";
+import type { Template } from "./template.ts";
+import { templateFromImage, type WarmUpRequest } from "./template-creation.ts";
+import { TemplateStore } from "./template-store.ts";
 
 /** An instance as it is now. */
 export interface Instance {
   readonly record: InstanceRecord;
   readonly state: InstanceState;
-}
-
-export interface CreateOptions {
-  /** Name or id of the image. */
-  readonly image: string;
-  /** Default: one is made up. */
-  readonly name?: string | undefined;
-  /** Default: the image's. */
-  readonly memoryMib?: number | undefined;
-  /** Default: the image's. */
-  readonly vcpuCount?: number | undefined;
-  /** Default "auto". */
-  readonly accelerator?: AcceleratorRequest | undefined;
-  /** A kernel file in place of the image's. */
-  readonly kernelPath?: string | undefined;
-  readonly publish?: readonly PublishRequest[] | undefined;
-  /** Default "static". */
-  readonly address?: AddressMode | undefined;
-  /** Default: the image's; its path, unless there is one here. */
-  readonly scratch?: { readonly sizeMib: number; readonly path?: string | undefined } | undefined;
-  /** Removed when it has ended. */
-  readonly autoRemove?: boolean | undefined;
-  /** Over the image's environment. */
-  readonly environment?: Readonly<Record<string, string>> | undefined;
-  /** Appended to the image's command, as Docker does with an ENTRYPOINT. */
-  readonly args?: readonly string[] | undefined;
-  readonly program?: Partial<
-    Pick<ProgramSpec, "restart" | "onExit" | "user" | "workdir" | "openStdin">
-  >;
 }
 
 export interface Waiting {
@@ -83,11 +49,13 @@ export interface StopOptions extends Waiting {
 export class Instances {
   readonly store: InstanceStore;
   readonly images: ImageStore;
+  readonly templates: TemplateStore;
   readonly #eventLog: string;
 
   constructor(folders: Folders = windlassFolders()) {
     this.store = new InstanceStore(folders);
     this.images = new ImageStore(folders.data);
+    this.templates = new TemplateStore(folders);
     this.#eventLog = join(folders.data, "events.jsonl");
   }
 
@@ -127,37 +95,9 @@ export class Instances {
     // While the shared lock is held, nobody prunes the image that is about to be pinned.
     await using _images = await this.images.lock({ shared: true });
     const image = await this.images.get(options.image);
-    const { config } = image;
-    const program: ProgramSpec = {
-      ...config.program,
-      ...options.program,
-      argv: [...config.program.argv, ...(options.args ?? [])],
-      env: { ...config.program.env, ...options.environment },
-    };
-    const scratch = options.scratch
-      ? scratchDisk({ ...options.scratch, path: options.scratch.path ?? config.scratch?.path })
-      : config.scratch;
-    const record = await this.store.create(options.name, ({ id, name }) => ({
-      schemaVersion: 1,
-      id,
-      name,
-      imageId: image.id,
-      imageName: askedName(image, options.image),
-      createdAt: new Date().toISOString(),
-      macAddress: macAddressOf(id),
-      tokens: { admin: newToken(), monitor: newToken() },
-      options: {
-        memoryMib: options.memoryMib ?? config.memoryMib,
-        vcpuCount: options.vcpuCount ?? config.vcpuCount,
-        accelerator: options.accelerator ?? "auto",
-        ...(options.kernelPath === undefined ? {} : { kernelPath: options.kernelPath }),
-        publish: options.publish ?? [],
-        address: options.address ?? "static",
-        ...(scratch && { scratch }),
-        autoRemove: options.autoRemove ?? false,
-        program,
-      },
-    }));
+    const record = await this.store.create(options.name, (identity) =>
+      newRecord(identity, image, options),
+    );
     try {
       await this.images.pin(record.id, image.id);
     } catch (error) {
@@ -301,8 +241,34 @@ export class Instances {
     return settled.end ?? (await this.#end(record));
   }
 
+  /**
+   * Starts a machine of an image, saves it when it is ready, and ends it.
+   *
+   * @throws what `templateFromImage` throws; nothing is left then
+   */
+  async createTemplate(
+    options: CreateOptions & { readonly warmUp?: WarmUpRequest | undefined },
+    { signal }: Waiting = {},
+  ): Promise<Template> {
+    await using _images = await this.images.lock({ shared: true });
+    const image = await this.images.get(options.image);
+    const id = randomBytes(6).toString("hex");
+    const record = newRecord({ id, name: options.name ?? id }, image, options);
+    const { templates, images } = this;
+    return await templateFromImage(record, { templates, images, signal }, options.warmUp);
+  }
+
+  /** Machines that were cloned from it go on. */
+  async removeTemplate(reference: string): Promise<Template> {
+    const template = await this.templates.get(reference);
+    await this.images.unpin(template.id);
+    await this.templates.remove(template.id);
+    return template;
+  }
+
   async #start(record: InstanceRecord, { signal }: Waiting): Promise<Instance> {
-    const context = { store: this.store, images: this.images, signal };
+    const { store, images, templates } = this;
+    const context = { store, images, templates, signal };
     const started = await startInstance(record, context);
     await this.#event("start", started);
     return { record: started, state: "running" };
@@ -448,12 +414,6 @@ export class Instances {
   }
 }
 
-/** The name that the image was asked for by, of the several it may have; else its first, else its id. */
-function askedName({ id, names }: Image, reference: string): string {
-  const asked = names.find((name) => name === reference || name === `${reference}:latest`);
-  return asked ?? names[0] ?? id.slice(0, SHORT_ID_LENGTH);
-}
-
 /** How the program ended, or what it means that the machine ended without saying it. */
 function endOf(exit: ExitRecord | undefined): End {
   const finishedAt = new Date(exit?.timeMs ?? Date.now()).toISOString();
@@ -475,10 +435,6 @@ function strayLaunch(process: NonNullable<InstanceRecord["launch"]>["process"]) 
     forwards: [],
     journalOffset: 0,
   };
-}
-
-function newToken(): string {
-  return randomBytes(32).toString("base64url");
 }
 
 /**

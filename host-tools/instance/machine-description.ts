@@ -1,6 +1,8 @@
 /** From an instance to the machine that QEMU is to make: pure. */
 import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../../guest/api/channel.ts";
+import { WAKE_PORT } from "../../guest/api/wake-message.ts";
 import type { Accelerator, Machine, PortForward } from "../qemu/machine.ts";
+import type { BootMode } from "./boot-plan.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { kernelCommandLine } from "./kernel-command-line.ts";
@@ -14,22 +16,29 @@ export interface MachineParts {
   readonly basePath: string;
   readonly rootPath: string;
   readonly forwards: readonly PortForward[];
+  readonly mode: BootMode;
 }
 
 export function machineDescription(parts: MachineParts): Machine {
-  const { record, files, accelerator } = parts;
+  const { record, files, accelerator, mode } = parts;
   const { memoryMib, vcpuCount, scratch } = record.options;
   return {
     name: record.name,
     uuid: uuidOf(record.id),
     accelerator,
     memoryMib,
+    memoryFile: mode.memoryFile,
     vcpuCount,
-    kernel: {
-      path: parts.kernelPath,
-      initrdPath: parts.firstStagePath,
-      commandLine: kernelCommandLine(accelerator),
-    },
+    // A loaded machine has its kernel in memory; QEMU would keep a copy of it for nothing.
+    kernel:
+      mode.kind === "load"
+        ? undefined
+        : {
+            path: parts.kernelPath,
+            initrdPath: parts.firstStagePath,
+            commandLine: kernelCommandLine(accelerator),
+          },
+    incoming: mode.kind === "load",
     // The order is the guest's device order: vda, vdb, vdc.
     disks: [
       { id: "base", path: parts.basePath, format: "raw", readOnly: true },
@@ -40,7 +49,10 @@ export function machineDescription(parts: MachineParts): Machine {
     ],
     network: { kind: "user", macAddress: record.macAddress, forwards: parts.forwards },
     consoleLogPath: files.console,
-    ports: [{ name: JOURNAL_PORT, logPath: files.journal }],
+    ports: [
+      { name: JOURNAL_PORT, logPath: files.journal },
+      { name: WAKE_PORT, socketPath: files.wakeSocket },
+    ],
     firmwareConfig: [{ name: INSTANCE_DOCUMENT_FW_CFG, path: files.document }],
     qmpSocketPath: files.qmpSocket,
     pidFilePath: files.pid,

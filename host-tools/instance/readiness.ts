@@ -53,6 +53,8 @@ export async function waitReady(
       if (entry.kind === "exit" && entry.final) programEnded = true;
       if (entry.kind === "phase" && entry.phase === "ready") programReady = true;
       if (entry.kind === "phase" && entry.phase === "agent-listening") agentAnswers = true;
+      // A clone: its template was ready.
+      if (entry.kind === "phase" && entry.phase === "woken") return "ready";
       if (programReady && agentAnswers) return "ready";
       if (programEnded && (agentAnswers || record.options.program.onExit === "poweroff"))
         return "ended";

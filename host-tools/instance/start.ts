@@ -1,32 +1,31 @@
-/** Starting an instance: from its record to a QEMU that runs. */
-import { rm, stat, writeFile } from "node:fs/promises";
-import { AGENT_PORT } from "../../guest/api/routes.ts";
-import { bootKernel } from "../../image-builder/kernels/boot-kernel.ts";
+/** Starting an instance: from its record to a QEMU that runs, as a clone of a template if one fits. */
+import { type FileHandle, open, rm, stat, writeFile } from "node:fs/promises";
+import type { Parent } from "../../guest/api/parent.ts";
 import { withIoError } from "../../image-builder/runtimes/io-error.ts";
 import { type FileLock, lockFile } from "../../image-builder/store/file-lock.ts";
-import type { ImageConfig } from "../../image-builder/store/image.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
-import { HostError } from "../errors.ts";
-import { reserveHostPorts } from "../network/host-port.ts";
-import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
-import { findQemu, type QemuBinary } from "../qemu/binary.ts";
-import { startQemu } from "../qemu/process.ts";
+import { inheritedFdOf } from "../qemu/process.ts";
+import { loadState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
-import { acceleratorFor } from "./accelerator-choice.ts";
+import { type BootPlan, planBoot } from "./boot-plan.ts";
 import { instanceDocument } from "./document.ts";
-import type { InstanceRecord, Launch } from "./instance-record.ts";
+import type { InstanceFiles } from "./instance-files.ts";
+import type { Boot, InstanceRecord, Launch } from "./instance-record.ts";
 import type { InstanceStore } from "./instance-store.ts";
-import { machineDescription } from "./machine-description.ts";
+import { type Launched, launchQemu } from "./launch.ts";
 import { prepareScratch } from "./scratch-file.ts";
+import type { Template } from "./template.ts";
+import { chooseTemplate, type LateBound } from "./template-choice.ts";
+import type { TemplateStore } from "./template-store.ts";
+import { WakePort } from "./wake.ts";
 
-/** Another process may take the agent's port between our choice and QEMU's bind: try again. */
-const AGENT_PORT_TRIES = 5;
 /** A QEMU that was just killed gives its lock back when the kernel has cleaned up after it. */
 const ALIVE_LOCK_TIMEOUT_MS = 5_000;
 
 export interface StartContext {
   readonly store: InstanceStore;
   readonly images: ImageStore;
+  readonly templates: TemplateStore;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,23 +40,50 @@ export async function startInstance(
   record: InstanceRecord,
   context: StartContext,
 ): Promise<InstanceRecord> {
-  const { store, images, signal } = context;
+  const { store, images, templates, signal } = context;
   const files = store.files(record.id);
-  const { config } = await images.read(record.imageId);
-  const binary = await findQemu(signal ? { signal } : {});
-  const parts = await imagePaths(record, config, images, store.folders.cache);
-  const choice = await acceleratorFor({
-    request: record.options.accelerator,
-    binary,
-    kernelPath: parts.kernelPath,
-    kernelDigest: config.kernel.digest,
-    cacheFolder: store.folders.cache,
-    signal,
-  });
+  const plan = await planBoot(record, files, { images, cacheFolder: store.folders.cache, signal });
+  const choice = await chooseTemplate(record, plan.traits, templates);
   await store.makeRuntimeFolder();
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
-  await rm(files.pid, { force: true });
   await prepareScratch(record, store);
+  const journalOffset = await prepareFiles(record, files);
+  const start: Start = { record, files, plan, alive, signal };
+  const { launched, boot } = choice.template
+    ? await cloneOrBoot(start, choice.template, choice.late, templates)
+    : { launched: await bootMachine(start), boot: { kind: "cold", why: choice.why } as const };
+  const { qemu, agentPort, forwards } = launched;
+  await qemu.qmp.close();
+  const { pid, startTicks, bootId } = qemu;
+  const process = { pid, startTicks, bootId };
+  const launch: Launch = {
+    startedAt: new Date().toISOString(),
+    accelerator: plan.choice.accelerator,
+    acceleratorReason: plan.choice.reason,
+    process,
+    agentPort,
+    forwards,
+    boot,
+    journalOffset,
+  };
+  const started: InstanceRecord = { ...record, launch, end: undefined };
+  try {
+    await store.write(started);
+  } catch (error) {
+    await stopQemu({ process }, { terminateTimeoutMs: 0 });
+    throw error;
+  }
+  return started;
+}
+
+/**
+ * Writes what QEMU is given.
+ *
+ * @returns where this start's part of the journal begins
+ */
+export async function prepareFiles(record: InstanceRecord, files: InstanceFiles): Promise<number> {
+  await rm(files.pid, { force: true });
+  await rm(files.wakeSocket, { force: true });
   const document = JSON.stringify(instanceDocument(record));
   await withIoError("write", files.document, writeFile(files.document, document, { mode: 0o600 }));
   const journalOffset = await stat(files.journal).then(
@@ -71,87 +97,81 @@ export async function startInstance(
   ] as const) {
     await withIoError("write", path, writeFile(path, "", { flag, mode: 0o600 }));
   }
-  const { forwards, agentPort, process } = await launchQemu(record, {
-    ...context,
-    binary,
-    alive,
-    machine: { ...parts, accelerator: choice.accelerator },
-  });
-  const launch: Launch = {
-    startedAt: new Date().toISOString(),
-    accelerator: choice.accelerator,
-    acceleratorReason: choice.reason,
-    process,
-    agentPort,
-    forwards,
-    journalOffset,
-  };
-  const started: InstanceRecord = { ...record, launch, end: undefined };
+  return journalOffset;
+}
+
+interface Start {
+  readonly record: InstanceRecord;
+  readonly files: InstanceFiles;
+  readonly plan: BootPlan;
+  readonly alive: FileLock;
+  readonly signal: AbortSignal | undefined;
+}
+
+function bootMachine({ record, files, plan, alive, signal }: Start): Promise<Launched> {
+  const { binary } = plan;
+  const { publish } = record.options;
+  const options = { binary, publish, alive, stderrLogPath: files.qemuLog, signal };
+  return launchQemu((forwards) => plan.describe(files, forwards, { kind: "cold" }), options);
+}
+
+/** A template whose state QEMU refuses is no reason not to start. */
+async function cloneOrBoot(
+  start: Start,
+  template: Template,
+  late: LateBound,
+  templates: TemplateStore,
+): Promise<{ launched: Launched; boot: Boot }> {
+  const parent = { template: template.id, instance: template.instance.id };
   try {
-    await store.write(started);
+    const launched = await cloneMachine(start, { template, late, parent, templates });
+    return { launched, boot: { kind: "clone", template: template.id, parent } };
   } catch (error) {
-    await stopQemu({ process }, { terminateTimeoutMs: 0 });
+    start.signal?.throwIfAborted();
+    const detail = error instanceof Error ? error.message : String(error);
+    const why = `template "${template.name}" cannot be loaded: ${detail}`;
+    return { launched: await bootMachine(start), boot: { kind: "cold", why } };
+  }
+}
+
+async function cloneMachine(
+  { record, files, plan, alive, signal }: Start,
+  {
+    template,
+    late,
+    parent,
+    templates,
+  }: { template: Template; late: LateBound; parent: Parent; templates: TemplateStore },
+): Promise<Launched> {
+  const { state, memory } = templates.files(template.id);
+  const mode = { kind: "load", memoryFile: { path: memory, access: "private" } } as const;
+  await using stateFile: FileHandle = await open(state, "r");
+  const launched = await launchQemu((forwards) => plan.describe(files, forwards, mode), {
+    binary: plan.binary,
+    publish: record.options.publish,
+    alive,
+    stateFd: stateFile.fd,
+    stderrLogPath: files.qemuLog,
+    signal,
+  });
+  const { qemu } = launched;
+  try {
+    // Before the state is loaded: a guest that finds the port as it was has nothing to do about it.
+    const port = await WakePort.open(files.wakeSocket, signal);
+    const fd = inheritedFdOf({ lockFd: alive.fd });
+    await loadState(qemu.qmp, { fd, withoutSharedMemory: true, signal });
+    const asleepMs = Date.now() - template.stoppedAtMs;
+    port.send({ kind: "clone", record, parent, asleepMs, ...late });
+    await qemu.qmp.execute("cont");
+    port.release();
+    return launched;
+  } catch (error) {
+    await qemu.qmp.close();
+    const { pid, startTicks, bootId } = qemu;
+    await stopQemu(
+      { process: { pid, startTicks, bootId } },
+      { quitTimeoutMs: 0, terminateTimeoutMs: 0 },
+    );
     throw error;
   }
-  return started;
-}
-
-interface LaunchContext extends StartContext {
-  readonly binary: QemuBinary;
-  readonly alive: FileLock;
-  readonly machine: Omit<Parameters<typeof machineDescription>[0], "record" | "files" | "forwards">;
-}
-
-async function launchQemu(
-  record: InstanceRecord,
-  { store, binary, alive, machine, signal }: LaunchContext,
-): Promise<Pick<Launch, "forwards" | "agentPort" | "process">> {
-  const files = store.files(record.id);
-  const agent: PublishRequest = {
-    protocol: "tcp",
-    hostAddress: DEFAULT_HOST_ADDRESS,
-    hostPort: undefined,
-    guestPort: AGENT_PORT,
-  };
-  for (let attempt = 1; ; attempt += 1) {
-    const reservation = await reserveHostPorts([agent, ...record.options.publish]);
-    const [agentForward, ...forwards] = reservation.forwards;
-    const all = reservation.forwards;
-    await reservation.close();
-    try {
-      const description = machineDescription({ ...machine, record, files, forwards: all });
-      const qemu = await startQemu(description, {
-        binary,
-        stderrLogPath: files.qemuLog,
-        lockFd: alive.fd,
-        signal,
-      });
-      await qemu.qmp.close();
-      const { pid, startTicks, bootId } = qemu;
-      const process = { pid, startTicks, bootId };
-      return { forwards, agentPort: agentForward?.hostPort ?? 0, process };
-    } catch (error) {
-      const taken = error instanceof HostError && error.code === "WL_PORT_UNAVAILABLE";
-      if (!taken || attempt === AGENT_PORT_TRIES) throw error;
-    }
-  }
-}
-
-async function imagePaths(
-  record: InstanceRecord,
-  config: ImageConfig,
-  images: ImageStore,
-  cacheFolder: string,
-): Promise<{ kernelPath: string; firstStagePath: string; basePath: string; rootPath: string }> {
-  const { kernel, firstStage, base, root } = config;
-  for (const part of [kernel, firstStage, base, root]) {
-    if (!(await images.blobs.has(part))) await images.blobs.read(part); // says what is wrong
-  }
-  const packed = { path: images.blobs.path(kernel.digest), digest: kernel.digest };
-  return {
-    kernelPath: record.options.kernelPath ?? (await bootKernel(packed, cacheFolder)),
-    firstStagePath: images.blobs.path(firstStage.digest),
-    basePath: images.blobs.path(base.digest),
-    rootPath: images.blobs.path(root.digest),
-  };
 }

@@ -39,13 +39,18 @@ export async function findQemu(
   } = {},
 ): Promise<QemuBinary> {
   const { searchPath = process.env["PATH"] ?? "", signal, timeoutMs } = options;
-  const path = await findProgram(QEMU_PROGRAM, searchPath);
+  const path = await qemuPath(searchPath);
   if (path === undefined) {
     throw new HostError("WL_QEMU_UNAVAILABLE", `Cannot find "${QEMU_PROGRAM}" in PATH`, {
       next: INSTALL,
     });
   }
   return readQemuVersion(path, { signal, timeoutMs });
+}
+
+/** Where QEMU is; undefined when it is nowhere in PATH. */
+export function qemuPath(searchPath = process.env["PATH"] ?? ""): Promise<string | undefined> {
+  return findProgram(QEMU_PROGRAM, searchPath);
 }
 
 /** The first executable file of that name; undefined when there is none. */

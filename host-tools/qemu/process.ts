@@ -32,6 +32,8 @@ export interface QemuStart {
   readonly lockFd?: number | undefined;
   /** One more descriptor to inherit; QEMU knows it as `inheritedFdOf` says. */
   readonly stateFd?: number | undefined;
+  /** Killed when this program ends, however it does: setpriv(1), prctl(2) PR_SET_PDEATHSIG. */
+  readonly diesWithUs?: boolean | undefined;
   /** Leaves the vCPUs stopped until the QMP command `cont`. */
   readonly paused?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
@@ -120,10 +122,12 @@ interface Launched {
 }
 
 function launch(start: QemuStart, argv: readonly string[], log: FileHandle): Promise<Launched> {
-  const { binary, lockFd, stateFd } = start;
+  const { binary, lockFd, stateFd, diesWithUs } = start;
+  const guard = diesWithUs ? ["setpriv", "--pdeathsig", "SIGKILL"] : [];
+  const [program = "", ...words] = [...guard, binary.path, ...argv];
   const inherited = [lockFd, stateFd].filter((fd) => fd !== undefined);
   return new Promise((resolve, reject) => {
-    const child = spawn(binary.path, argv, {
+    const child = spawn(program, words, {
       detached: true,
       cwd: "/",
       stdio: ["ignore", "ignore", log.fd, ...inherited],
@@ -132,7 +136,7 @@ function launch(start: QemuStart, argv: readonly string[], log: FileHandle): Pro
       child.once("exit", (exitCode, signal) => ended({ exitCode, signal }));
     });
     child.on("error", (cause) => {
-      const message = `Cannot start "${binary.path}": ${cause.message}`;
+      const message = `Cannot start "${program}": ${cause.message}`;
       const next = "Install it: apt-get install qemu-system-x86";
       reject(new HostError("WL_QEMU_UNAVAILABLE", message, { next }, cause));
     });

@@ -7,6 +7,7 @@ export const SYSTEM_CALL = {
   open: 2,
   close: 3,
   ioctl: 16,
+  pwrite: 18,
   dup2: 33,
   nanosleep: 35,
   socket: 41,

@@ -11,7 +11,7 @@
  * waiting program.
  */
 import { WAKE_LAYOUT } from "../../guest/api/wake-message.ts";
-import { Assembler } from "./assembler.ts";
+import { Assembler, type DataReference } from "./assembler.ts";
 import { timespec } from "./init.ts";
 import {
   ADDRESS_FAMILY_INET,
@@ -29,51 +29,44 @@ const RECORD_BYTES = WAKE_LAYOUT.document - WAKE_LAYOUT.record;
 const ARMED = '{"kind":"phase","timeMs":0,"phase":"armed","uptimeMs":0}\n';
 /** Nobody listens at the port's other end: look again after this. */
 const RETRY_NANOSECONDS = 5_000_000;
-const FIFO = 3;
 const EVERYBODY = -1;
+
+/** Descriptors, those that are opened here behind those that may be inherited. */
+const FD = { port: 0, journal: 1, fifo: 3, random: 10, socket: 11, arpIgnore: 12, arpNotify: 13 };
+
+/**
+ * Documentation/networking/ip-sysctl.rst. Until the card has its own address nobody may learn the
+ * template's: what was sent there would be lost, and only be sent again after a second. So ARP requests
+ * stay unanswered (8), and the change of address announces itself.
+ */
+const ARP_IGNORE = "/proc/sys/net/ipv4/conf/all/arp_ignore";
+const ARP_NOTIFY = "/proc/sys/net/ipv4/conf/all/arp_notify";
 
 export function wakeHelperExecutable(): Uint8Array {
   const program = new Assembler();
   const message = program.bytes(new Uint8Array(WAKE_LAYOUT.document));
   const part = (name: keyof typeof WAKE_LAYOUT) => ({ ...message, offset: WAKE_LAYOUT[name] });
-  const retry = program.bytes(timespec(0, RETRY_NANOSECONDS));
 
   program.loadWord("rsp", 0);
   program.save("r14"); // argc: one more than there are waiting programs
-  program.systemCall(SYSTEM_CALL.open, program.string("/dev/urandom"), OPEN_FLAG.readWrite, 0);
-  program.save("r12");
+  openAs(program, FD.random, "/dev/urandom");
+  openAs(program, FD.arpIgnore, ARP_IGNORE);
+  openAs(program, FD.arpNotify, ARP_NOTIFY);
   program.systemCall(SYSTEM_CALL.socket, ADDRESS_FAMILY_INET, SOCKET_DATAGRAM, 0);
-  program.save("r13");
+  moveTo(program, FD.socket);
+  program.systemCall(SYSTEM_CALL.write, FD.arpNotify, program.string("1"), 1);
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.stop);
-  program.systemCall(SYSTEM_CALL.write, 1, program.string(ARMED), ARMED.length);
+  program.systemCall(SYSTEM_CALL.pwrite, FD.arpIgnore, program.string("8"), 1, 0);
+  program.systemCall(SYSTEM_CALL.write, FD.journal, program.string(ARMED), ARMED.length);
 
-  program.set("rbx", message);
-  program.set("rbp", part("document"));
-  program.label("read");
-  program.subtract("rbp", 0);
-  program.subtractRegister("rbx");
-  program.jumpIf("zero", "awake");
-  program.save("r15");
-  program.systemCall(SYSTEM_CALL.read, 0, { register: "rbx" }, { register: "r15" });
-  program.jumpIf("negative", "wait");
-  program.jumpIf("zero", "wait");
-  program.addTo("rbx");
-  program.jump("read");
-  program.label("wait");
-  program.systemCall(SYSTEM_CALL.nanosleep, retry, 0);
-  program.jump("read");
+  readMessage(program, message, part("document"));
 
   // What fails is passed over: a kernel without the call, a machine without a network card.
-  program.label("awake");
+  program.systemCall(SYSTEM_CALL.ioctl, FD.socket, IOCTL_SET_HARDWARE_ADDRESS, part("networkCard"));
+  program.systemCall(SYSTEM_CALL.pwrite, FD.arpIgnore, program.string("0"), 1, 0);
   program.systemCall(SYSTEM_CALL.adjtimex, part("clock"));
-  program.systemCall(SYSTEM_CALL.ioctl, { register: "r12" }, IOCTL_ADD_ENTROPY, part("entropy"));
-  program.systemCall(SYSTEM_CALL.ioctl, { register: "r12" }, IOCTL_RESEED, 0);
-  program.systemCall(
-    SYSTEM_CALL.ioctl,
-    { register: "r13" },
-    IOCTL_SET_HARDWARE_ADDRESS,
-    part("networkCard"),
-  );
+  program.systemCall(SYSTEM_CALL.ioctl, FD.random, IOCTL_ADD_ENTROPY, part("entropy"));
+  program.systemCall(SYSTEM_CALL.ioctl, FD.random, IOCTL_RESEED, 0);
   program.set("rbx", part("hostnameLength"));
   program.loadWord("rbx", 0);
   program.save("r15");
@@ -83,10 +76,42 @@ export function wakeHelperExecutable(): Uint8Array {
   program.subtract("r14", 1);
   program.jumpIf("zero", "go");
   program.save("r14");
-  program.systemCall(SYSTEM_CALL.write, FIFO, part("record"), RECORD_BYTES);
+  program.systemCall(SYSTEM_CALL.write, FD.fifo, part("record"), RECORD_BYTES);
   program.jump("next");
   program.label("go");
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.continue);
   program.systemCall(SYSTEM_CALL.exit, 0);
   return program.assemble();
+}
+
+/** Reads until the part that is the agent's begins. */
+function readMessage(program: Assembler, start: DataReference, end: DataReference): void {
+  const retry = program.bytes(timespec(0, RETRY_NANOSECONDS));
+  program.set("rbx", start);
+  program.set("rbp", end);
+  program.label("read");
+  program.subtract("rbp", 0);
+  program.subtractRegister("rbx");
+  program.jumpIf("zero", "awake");
+  program.save("r15");
+  program.systemCall(SYSTEM_CALL.read, FD.port, { register: "rbx" }, { register: "r15" });
+  program.jumpIf("negative", "wait");
+  program.jumpIf("zero", "wait");
+  program.addTo("rbx");
+  program.jump("read");
+  program.label("wait");
+  program.systemCall(SYSTEM_CALL.nanosleep, retry, 0);
+  program.jump("read");
+  program.label("awake");
+}
+
+function openAs(program: Assembler, descriptor: number, path: string): void {
+  program.systemCall(SYSTEM_CALL.open, program.string(path), OPEN_FLAG.readWrite, 0);
+  moveTo(program, descriptor);
+}
+
+/** Gives the last result, a descriptor, a number of its own. */
+function moveTo(program: Assembler, descriptor: number): void {
+  program.save("r15");
+  program.systemCall(SYSTEM_CALL.dup2, { register: "r15" }, descriptor);
 }

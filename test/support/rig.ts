@@ -4,11 +4,8 @@
  */
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import {
-  type CreateOptions,
-  type Instance,
-  Instances,
-} from "../../host-tools/instance/instances.ts";
+import { type Instance, Instances } from "../../host-tools/instance/instances.ts";
+import type { CreateOptions } from "../../host-tools/instance/new-record.ts";
 import type { Readiness } from "../../host-tools/instance/readiness.ts";
 import {
   identifyProcess,

@@ -2,7 +2,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { HostError } from "../../errors.ts";
-import { type CreateOptions, type Instance, Instances } from "../../instance/instances.ts";
+import { type Instance, Instances } from "../../instance/instances.ts";
+import type { CreateOptions } from "../../instance/new-record.ts";
 import { parsePublish } from "../../network/publish.ts";
 import { createAndStart } from "../../run.ts";
 import { waitStarted } from "../background.ts";

@@ -1,0 +1,85 @@
+/** What a start of an instance needs and is made of: QEMU, accelerator, kernel, disks. */
+import { bootKernel } from "../../image-builder/kernels/boot-kernel.ts";
+import type { ImageConfig } from "../../image-builder/store/image.ts";
+import type { ImageStore } from "../../image-builder/store/image-store.ts";
+import type { AcceleratorChoice } from "../qemu/accelerator.ts";
+import type { QemuBinary } from "../qemu/binary.ts";
+import { cachedQemu } from "../qemu/binary-cache.ts";
+import type { Machine, MemoryFile, PortForward } from "../qemu/machine.ts";
+import { acceleratorFor } from "./accelerator-choice.ts";
+import type { InstanceFiles } from "./instance-files.ts";
+import type { InstanceRecord } from "./instance-record.ts";
+import { machineDescription } from "./machine-description.ts";
+import { type MachineTraits, machineTraits } from "./machine-traits.ts";
+
+export interface BootContext {
+  readonly images: ImageStore;
+  readonly cacheFolder: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a machine comes to life. */
+export type BootMode =
+  /** The kernel boots; with a memory file, RAM is in it. */
+  | { readonly kind: "cold"; readonly memoryFile?: MemoryFile | undefined }
+  /** A saved state is loaded; without a memory file, RAM is in the state. */
+  | { readonly kind: "load"; readonly memoryFile?: MemoryFile | undefined };
+
+export interface BootPlan {
+  readonly binary: QemuBinary;
+  readonly choice: AcceleratorChoice;
+  readonly traits: MachineTraits;
+  describe(files: InstanceFiles, forwards: readonly PortForward[], mode: BootMode): Machine;
+}
+
+/**
+ * @throws {HostError} WL_QEMU_UNAVAILABLE, WL_ACCELERATOR_UNAVAILABLE; {ImageError} WL_IMAGE_STORE,
+ *   WL_IMAGE_IO
+ */
+export async function planBoot(
+  record: InstanceRecord,
+  files: InstanceFiles,
+  { images, cacheFolder, signal }: BootContext,
+): Promise<BootPlan> {
+  const { config } = await images.read(record.imageId);
+  const [binary, parts] = await Promise.all([
+    cachedQemu(cacheFolder, { signal }),
+    imagePaths(record, config, images, cacheFolder),
+  ]);
+  const choice = await acceleratorFor({
+    request: record.options.accelerator,
+    binary,
+    kernelPath: parts.kernelPath,
+    kernelDigest: config.kernel.digest,
+    cacheFolder,
+    signal,
+  });
+  const { accelerator } = choice;
+  const describe: BootPlan["describe"] = (where, forwards, mode) =>
+    machineDescription({ ...parts, record, files: where, accelerator, forwards, mode });
+  const kernel = record.options.kernelPath ?? config.kernel.release;
+  const traits = machineTraits(describe(files, [], { kind: "cold" }), {
+    qemuVersion: binary.version,
+    kernel,
+  });
+  return { binary, choice, traits, describe };
+}
+
+async function imagePaths(
+  record: InstanceRecord,
+  config: ImageConfig,
+  images: ImageStore,
+  cacheFolder: string,
+): Promise<{ kernelPath: string; firstStagePath: string; basePath: string; rootPath: string }> {
+  const { kernel, firstStage, base, root } = config;
+  for (const part of [kernel, firstStage, base, root]) {
+    if (!(await images.blobs.has(part))) await images.blobs.read(part); // says what is wrong
+  }
+  const packed = { path: images.blobs.path(kernel.digest), digest: kernel.digest };
+  return {
+    kernelPath: record.options.kernelPath ?? (await bootKernel(packed, cacheFolder)),
+    firstStagePath: images.blobs.path(firstStage.digest),
+    basePath: images.blobs.path(base.digest),
+    rootPath: images.blobs.path(root.digest),
+  };
+}

@@ -1,0 +1,81 @@
+/** Bringing a running machine to a stop in which it can be saved and from which others can go on. */
+import { stat } from "node:fs/promises";
+import { HostError } from "../errors.ts";
+import type { GuestClient } from "../guest-client/guest-client.ts";
+import type { QmpConnection } from "../qmp/connection.ts";
+import type { InstanceFiles } from "./instance-files.ts";
+import { followJournal } from "./journal-file.ts";
+import { WakePort } from "./wake.ts";
+
+/** For the programs' hooks to end. */
+export const HOOK_TIMEOUT_MS = 30_000;
+/** From the agent's reply to everything being stopped. */
+const ARMED_TIMEOUT_MS = 10_000;
+
+export interface FrozenMachine {
+  /** Open, as it must be when the machine is saved. */
+  readonly port: WakePort;
+  /** Host's clock when it stopped. */
+  readonly stoppedAtMs: number;
+  readonly hookedProcesses: number;
+}
+
+export interface FreezeOptions {
+  readonly files: InstanceFiles;
+  /** Closed here: a connection that is open while the machine is saved would be every clone's. */
+  readonly client: GuestClient;
+  readonly qmp: QmpConnection;
+  readonly machineEnded: Promise<unknown>;
+  readonly hookTimeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs the programs' hooks and stops everything in the guest, then the machine. It waits for a wake
+ * message then, in this process or in others.
+ *
+ * @throws {HostError} WL_GUEST_REFUSED when a hook failed (the machine runs on), WL_TEMPLATE_FAILED when
+ *   the guest did not stop
+ */
+export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachine> {
+  const { files, client, qmp, machineEnded, signal } = options;
+  const { hookTimeoutMs: timeoutMs = HOOK_TIMEOUT_MS } = options;
+  const { size: fromByte } = await stat(files.journal);
+  const port = await WakePort.open(files.wakeSocket, signal);
+  try {
+    const body = { timeMs: Date.now(), timeoutMs };
+    const wait = { timeoutMs: timeoutMs + ARMED_TIMEOUT_MS, signal };
+    const { hooked } = await client.call("templatePrepare", { body }, wait);
+    await client.close();
+    await waitArmed(files, { fromByte, ended: machineEnded, signal });
+    await qmp.execute("stop");
+    return { port, stoppedAtMs: Date.now(), hookedProcesses: hooked.length };
+  } catch (error) {
+    port[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function waitArmed(
+  { journal }: InstanceFiles,
+  {
+    fromByte,
+    ended,
+    signal,
+  }: { fromByte: number; ended: Promise<unknown>; signal: AbortSignal | undefined },
+): Promise<void> {
+  const deadline = AbortSignal.timeout(ARMED_TIMEOUT_MS);
+  const stop = signal ? AbortSignal.any([deadline, signal]) : deadline;
+  try {
+    for await (const record of followJournal(journal, { fromByte, ended, signal: stop })) {
+      if (record.kind === "phase" && record.phase === "armed") return;
+    }
+  } catch (error) {
+    if (!deadline.aborted) throw error;
+  }
+  signal?.throwIfAborted();
+  const what = deadline.aborted ? `did not stop in ${ARMED_TIMEOUT_MS} ms` : "ended";
+  throw new HostError("WL_TEMPLATE_FAILED", `Cannot take a template: the guest ${what}`, {
+    next: `See the journal: ${journal}`,
+  });
+}

@@ -1,0 +1,93 @@
+/** The record of an instance that is to be made of an image: pure but for its tokens. */
+import { randomBytes } from "node:crypto";
+import type { ProgramSpec } from "../../guest/api/program.ts";
+import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
+import { type Image, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
+import type { PublishRequest } from "../network/publish.ts";
+import type { AcceleratorRequest } from "../qemu/accelerator.ts";
+import {
+  type AddressMode,
+  type BootRequest,
+  type InstanceRecord,
+  macAddressOf,
+} from "./instance-record.ts";
+
+export interface CreateOptions {
+  /** Name or id of the image. */
+  readonly image: string;
+  /** Default: one is made up. */
+  readonly name?: string | undefined;
+  /** Default: the image's. */
+  readonly memoryMib?: number | undefined;
+  /** Default: the image's. */
+  readonly vcpuCount?: number | undefined;
+  /** Default "auto". */
+  readonly accelerator?: AcceleratorRequest | undefined;
+  /** A kernel file in place of the image's. */
+  readonly kernelPath?: string | undefined;
+  readonly publish?: readonly PublishRequest[] | undefined;
+  /** Default "static". */
+  readonly address?: AddressMode | undefined;
+  /** Default: the image's; its path, unless there is one here. */
+  readonly scratch?: { readonly sizeMib: number; readonly path?: string | undefined } | undefined;
+  /** Default "auto": from a template of the image if there is one that fits. */
+  readonly boot?: BootRequest | undefined;
+  /** Removed when it has ended. */
+  readonly autoRemove?: boolean | undefined;
+  /** Over the image's environment. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Appended to the image's command, as Docker does with an ENTRYPOINT. */
+  readonly args?: readonly string[] | undefined;
+  readonly program?: Partial<
+    Pick<ProgramSpec, "restart" | "onExit" | "user" | "workdir" | "openStdin">
+  >;
+}
+
+export function newRecord(
+  { id, name }: { readonly id: string; readonly name: string },
+  image: Image,
+  options: CreateOptions,
+): InstanceRecord {
+  const { config } = image;
+  const program: ProgramSpec = {
+    ...config.program,
+    ...options.program,
+    argv: [...config.program.argv, ...(options.args ?? [])],
+    env: { ...config.program.env, ...options.environment },
+  };
+  const scratch = options.scratch
+    ? scratchDisk({ ...options.scratch, path: options.scratch.path ?? config.scratch?.path })
+    : config.scratch;
+  return {
+    schemaVersion: 1,
+    id,
+    name,
+    imageId: image.id,
+    imageName: askedName(image, options.image),
+    createdAt: new Date().toISOString(),
+    macAddress: macAddressOf(id),
+    tokens: { admin: newToken(), monitor: newToken() },
+    options: {
+      memoryMib: options.memoryMib ?? config.memoryMib,
+      vcpuCount: options.vcpuCount ?? config.vcpuCount,
+      accelerator: options.accelerator ?? "auto",
+      ...(options.kernelPath === undefined ? {} : { kernelPath: options.kernelPath }),
+      publish: options.publish ?? [],
+      address: options.address ?? "static",
+      ...(scratch && { scratch }),
+      ...(options.boot === undefined ? {} : { boot: options.boot }),
+      autoRemove: options.autoRemove ?? false,
+      program,
+    },
+  };
+}
+
+/** The name that the image was asked for by, of the several it may have; else its first, else its id. */
+function askedName({ id, names }: Image, reference: string): string {
+  const asked = names.find((name) => name === reference || name === `${reference}:latest`);
+  return asked ?? names[0] ?? id.slice(0, SHORT_ID_LENGTH);
+}
+
+function newToken(): string {
+  return randomBytes(32).toString("base64url");
+}

@@ -1,0 +1,202 @@
+/** Making templates: from an image, by starting it for that alone, or from an instance that runs. */
+import { stat } from "node:fs/promises";
+import type { WarmUp } from "../../guest/api/template.ts";
+import { lockFile } from "../../image-builder/store/file-lock.ts";
+import type { ImageStore } from "../../image-builder/store/image-store.ts";
+import { HostError } from "../errors.ts";
+import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
+import { DEFAULT_HOST_ADDRESS } from "../network/publish.ts";
+import type { QemuProcess } from "../qemu/process.ts";
+import { saveState } from "../qemu/saved-state.ts";
+import { stopQemu } from "../qemu/stop-ladder.ts";
+import { planBoot } from "./boot-plan.ts";
+import { freezeMachine } from "./freeze.ts";
+import type { InstanceRecord } from "./instance-record.ts";
+import { launchQemu } from "./launch.ts";
+import { waitReady } from "./readiness.ts";
+import { prepareFiles } from "./start.ts";
+import type { Template } from "./template.ts";
+import type { TemplateFiles, TemplateStore } from "./template-store.ts";
+
+/**
+ * Requests before the machine is saved. V8 collects what it needs to compile code well in the first few;
+ * after about thirty the answer to a clone's first request takes no less translated code.
+ */
+const WARM_UP_REQUESTS = 40;
+/** A program that is slow to answer need not be asked forty times. */
+const WARM_UP_TIMEOUT_MS = 1_500;
+
+export interface TemplateContext {
+  readonly templates: TemplateStore;
+  readonly images: ImageStore;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WarmUpRequest {
+  /** Path to ask for; default: the health check's, else "/". */
+  readonly path?: string | undefined;
+  /** Default WARM_UP_REQUESTS; 0 for none. */
+  readonly requests?: number | undefined;
+}
+
+/**
+ * Starts a machine, waits until it is ready, saves it and ends it.
+ *
+ * @param record of an instance that is made for this alone; its id becomes the template's
+ * @throws {HostError} WL_TEMPLATE_EXISTS, WL_TEMPLATE_FAILED, and what starting an instance throws;
+ *   nothing is left then
+ */
+export async function templateFromImage(
+  record: InstanceRecord,
+  { templates, images, signal }: TemplateContext,
+  warmUp: WarmUpRequest = {},
+): Promise<Template> {
+  const { id, name } = record;
+  await using _making = await templates.begin(id, name);
+  const files = templates.files(id);
+  let qemu: QemuProcess | undefined;
+  try {
+    const cacheFolder = templates.folders.cache;
+    const plan = await planBoot(record, files, { images, cacheFolder, signal });
+    const journalOffset = await prepareFiles(record, files);
+    await using alive = await lockFile(files.aliveLock, { signal });
+    const memoryFile = { path: files.memory, access: "shared" } as const;
+    const startedMs = performance.now();
+    const launched = await launchQemu(
+      (forwards) => plan.describe(files, forwards, { kind: "cold", memoryFile }),
+      {
+        binary: plan.binary,
+        publish: [],
+        alive,
+        diesWithUs: true,
+        stderrLogPath: files.qemuLog,
+        signal,
+      },
+    );
+    ({ qemu } = launched);
+    const machineEnded = qemu.exited;
+    const started = launchedRecord(record, { ...launched, journalOffset });
+    const readiness = await waitReady(started, files, { machineEnded, signal });
+    if (readiness === "ended") throw endedEarly(record);
+    const readyMs = performance.now() - startedMs;
+    const client = createGuestClient({
+      host: DEFAULT_HOST_ADDRESS,
+      port: launched.agentPort,
+      token: record.tokens.admin,
+    });
+    const warmUpMs = await sendWarmUp(client, record, warmUp, signal);
+    const warmMs = performance.now();
+    const frozen = await freezeMachine({ files, client, qmp: qemu.qmp, machineEnded, signal });
+    const state = await saveState(qemu.qmp, {
+      path: files.state,
+      socketPath: `${files.qmpSocket}.state`,
+      withoutSharedMemory: true,
+      signal,
+    });
+    frozen.port[Symbol.dispose]();
+    await endQemu(qemu);
+    qemu = undefined;
+    await images.pin(id, record.imageId);
+    return await commit(templates, record, {
+      traits: plan.traits,
+      state,
+      stoppedAtMs: frozen.stoppedAtMs,
+      hookedProcesses: frozen.hookedProcesses,
+      instance: { id, name },
+      timing: { readyMs, warmUpMs, saveMs: performance.now() - warmMs },
+    });
+  } catch (error) {
+    if (qemu) await endQemu(qemu);
+    await templates.remove(id);
+    throw error;
+  }
+}
+
+async function commit(
+  templates: TemplateStore,
+  record: InstanceRecord,
+  facts: Pick<
+    Template,
+    "traits" | "state" | "stoppedAtMs" | "hookedProcesses" | "instance" | "timing"
+  >,
+): Promise<Template> {
+  const { id, name, imageId, imageName, options } = record;
+  const template: Template = {
+    schemaVersion: 1,
+    id,
+    name,
+    imageId,
+    imageName,
+    createdAt: new Date().toISOString(),
+    address: options.address,
+    program: options.program,
+    memory: await memoryFacts(templates.files(id)),
+    ...facts,
+  };
+  await templates.commit(template);
+  return template;
+}
+
+async function memoryFacts({ memory }: TemplateFiles): Promise<Template["memory"]> {
+  const { size, blocks, mtimeMs } = await stat(memory);
+  return { sizeBytes: size, diskBytes: blocks * 512, changedAtMs: mtimeMs };
+}
+
+/** @returns how long it took, in milliseconds */
+async function sendWarmUp(
+  client: GuestClient,
+  { options: { program } }: InstanceRecord,
+  { path, requests = WARM_UP_REQUESTS }: WarmUpRequest,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const check = program.health?.check;
+  const listening = (await client.call("programStatus", {}, { signal })).listening;
+  const ports = [...program.ports, ...listening].filter(({ protocol }) => protocol === "tcp");
+  const port = check?.kind === "http" ? check.port : ports[0]?.port;
+  if (port === undefined || requests === 0) return 0;
+  const body: WarmUp = {
+    port,
+    path: path ?? (check?.kind === "http" ? check.path : "/"),
+    requests,
+    timeoutMs: WARM_UP_TIMEOUT_MS,
+  };
+  const { elapsedMs } = await client.call("templateWarmUp", { body }, { signal });
+  return elapsedMs;
+}
+
+function launchedRecord(
+  record: InstanceRecord,
+  {
+    qemu,
+    agentPort,
+    journalOffset,
+  }: { qemu: QemuProcess; agentPort: number; journalOffset: number },
+): InstanceRecord {
+  const { pid, startTicks, bootId } = qemu;
+  return {
+    ...record,
+    launch: {
+      startedAt: new Date().toISOString(),
+      accelerator: "tcg",
+      acceleratorReason: "",
+      process: { pid, startTicks, bootId },
+      agentPort,
+      forwards: [],
+      journalOffset,
+    },
+  };
+}
+
+async function endQemu(qemu: QemuProcess): Promise<void> {
+  const { pid, startTicks, bootId } = qemu;
+  await stopQemu({ process: { pid, startTicks, bootId }, qmp: qemu.qmp });
+  await qemu.qmp.close();
+}
+
+function endedEarly({ imageName }: InstanceRecord): HostError {
+  return new HostError(
+    "WL_TEMPLATE_FAILED",
+    `Cannot make a template of "${imageName}": its program has ended`,
+    { next: "A template needs a program that stays: see what it says with windlass run" },
+  );
+}
