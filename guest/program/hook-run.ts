@@ -2,7 +2,7 @@
 import { ARMED_FOLDER, WAKE_FIFO, WAKE_RECORD_BYTES } from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, cloneHooks } from "./clone-hooks.ts";
-import { dropReadyNumbers, reseedMathRandom, reseedOpenSsl } from "./random-source.ts";
+import { readyNumbers, reseedMathRandom, reseedOpenSsl } from "./random-source.ts";
 
 export interface HookRunOptions {
   /** Where the agent and the program meet: WINDLASS_RUN_FOLDER. */
@@ -40,16 +40,30 @@ export class HookRun {
     // Everything that waking needs is loaded, and has run once, before the memory is saved.
     const fs = require("node:fs") as FileSystem;
     const crypto = cryptoModule();
-    this.#reseed(fs, crypto, false);
+    const renewReady = crypto && readyNumbers(crypto);
+    this.#renewCrypto(renewReady);
     const record = (await this.#beforeHooks(fs)) ? this.#sleep(fs) : undefined;
     if (record?.kind === "clone") {
       const { kind, instance, parent, env, args } = record;
-      this.#reseed(fs, crypto, true);
+      this.#renewCrypto(renewReady);
+      reseedMathRandom(fs);
       Object.assign(process.env, env);
       wake({ kind, instance, parent, args });
     } else {
       wake({ kind: record?.kind ?? "cancelled", instance: null, parent: null, args: [] });
     }
+  }
+
+  /** @param renewReady undefined in a Node without crypto, which has nothing to renew */
+  #renewCrypto(renewReady: (() => void) | undefined): void {
+    if (!renewReady) return;
+    try {
+      reseedOpenSsl(this.#options.addon);
+    } catch (error) {
+      if (!this.#saidAddonFails) complain("cannot reseed OpenSSL, clones would share it", error);
+      this.#saidAddonFails = true;
+    }
+    renewReady();
   }
 
   /** @returns whether the agent is told to save the machine and this process is to sleep */
@@ -62,22 +76,6 @@ export class HookRun {
       return false;
     }
     return this.#report(fs, { ok: true });
-  }
-
-  /**
-   * @param isClone a program that is not cloned keeps its Math.random
-   */
-  #reseed(fs: FileSystem, crypto: Crypto | undefined, isClone: boolean): void {
-    if (crypto) {
-      try {
-        reseedOpenSsl(this.#options.addon);
-      } catch (error) {
-        if (!this.#saidAddonFails) complain("cannot reseed OpenSSL, clones would share it", error);
-        this.#saidAddonFails = true;
-      }
-      dropReadyNumbers(crypto);
-    }
-    if (isClone) reseedMathRandom(fs);
   }
 
   /** @returns false when nobody waits for it any more */

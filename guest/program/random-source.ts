@@ -10,10 +10,13 @@ type FileSystem = {
   closeSync: typeof closeSync;
 };
 
+type Crypto = Pick<typeof import("node:crypto"), "randomUUID" | "randomFillSync" | "randomInt">;
+
 /** crypto.randomUUID() makes this many at once (kBatchSize in lib/internal/crypto/random.js). */
 const UUID_BATCH = 128;
-/** crypto.randomInt() takes 6 bytes a time out of 6 KiB (randomCache, same file). */
-const RANDOM_INT_BATCH = 1024;
+/** crypto.randomInt() draws 6 bytes a time from 6 KiB that it keeps ready (randomCache, same file). */
+const INTEGER_BATCH = 1024;
+const INTEGER_BYTES = 6;
 
 /**
  * Reseeds OpenSSL's primary generator from the kernel; those of all threads follow, because they
@@ -26,13 +29,42 @@ export function reseedOpenSsl(addon: string): void {
   process.dlopen({ exports: {} }, addon);
 }
 
-/** Uses up what the crypto module keeps ready: after that it asks the generator again. */
-export function dropReadyNumbers(crypto: {
-  randomUUID(): string;
-  randomInt(max: number): number;
-}): void {
-  for (let count = 0; count < UUID_BATCH; count += 1) crypto.randomUUID();
-  for (let count = 0; count < RANDOM_INT_BATCH; count += 1) crypto.randomInt(1);
+/**
+ * What the crypto module keeps ready of random numbers.
+ *
+ * @returns renews all of it: to be called after OpenSSL was reseeded
+ */
+export function readyNumbers(crypto: Crypto): () => void {
+  const integers = integerCache(crypto);
+  return () => {
+    // A whole batch, wherever the present one stands, leaves nothing of it.
+    for (let count = 0; count < UUID_BATCH; count += 1) crypto.randomUUID();
+    if (integers) crypto.randomFillSync(integers);
+    else for (let count = 0; count < INTEGER_BATCH; count += 1) crypto.randomInt(1);
+  };
+}
+
+/**
+ * The bytes that randomInt() draws from, found by looking over its shoulder: to use them all up
+ * would take 7 ms, and ten times that under emulation.
+ *
+ * @returns undefined in a Node that reads them in another way
+ */
+function integerCache(crypto: Crypto): Uint8Array | undefined {
+  let cache: Uint8Array | undefined;
+  const { readUIntBE } = Buffer.prototype;
+  try {
+    Buffer.prototype.readUIntBE = function (this: Buffer, ...position: [number, number]) {
+      cache = this;
+      return Reflect.apply(readUIntBE, this, position);
+    };
+    crypto.randomInt(1);
+  } catch {
+    // The program has frozen its buffers.
+  } finally {
+    if (Buffer.prototype.readUIntBE !== readUIntBE) Buffer.prototype.readUIntBE = readUIntBE;
+  }
+  return cache?.length === INTEGER_BATCH * INTEGER_BYTES ? cache : undefined;
 }
 
 /** State of the generator below; all zero is the one state it would never leave. */

@@ -1,0 +1,124 @@
+/** The addon against binutils, the C library's loader and Node. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import * as assert from "uvu/assert";
+import { reseedAddon } from "../../../../image-builder/first-process/reseed-addon.ts";
+import { suite } from "../../../support/suite.ts";
+import { type TemporaryFolder, temporaryFolder } from "../../../support/temporary-folder.ts";
+
+const test = suite("reseed addon");
+
+async function written(): Promise<{ folder: TemporaryFolder; addon: string }> {
+  const folder = await temporaryFolder();
+  const addon = folder.file("reseed.node");
+  await writeFile(addon, reseedAddon());
+  return { folder, addon };
+}
+
+function node(script: string, env: Record<string, string> = {}): string {
+  return execFileSync(process.execPath, ["-e", script], {
+    env: { PATH: process.env["PATH"], ...env },
+    encoding: "utf8",
+  });
+}
+
+test("readelf has nothing to say against it", async () => {
+  const { folder, addon } = await written();
+  await using _folder = folder;
+  const args = ["--use-dynamic", "--all", "--wide", addon];
+  const { stdout, stderr } = run("readelf", args);
+  assert.is(stderr, "");
+  assert.match(stdout, /Type:\s+DYN/);
+  assert.match(stdout, /R_X86_64_GLOB_DAT\s+0+ RAND_poll \+ 0/);
+  assert.match(stdout, /FUNC\s+GLOBAL DEFAULT\s+UND RAND_poll/);
+  assert.match(stdout, /FUNC\s+GLOBAL DEFAULT\s+1 napi_register_module_v1/);
+  assert.match(stdout, /GNU_STACK .* RW /);
+  for (const [, flags] of stdout.matchAll(/^\s+LOAD\s.*\s(R[W ]?E?)\s+0x1000$/gm)) {
+    assert.not.match(flags ?? "", /W.*E/, "no memory is both writable and executable");
+  }
+});
+
+test("Node loads it again and again, and keeps the exports it was given", async () => {
+  const { folder, addon } = await written();
+  await using _folder = folder;
+  const output = node(`
+const exports = { kept: true };
+for (let count = 0; count < 100; count += 1) {
+  const module = { exports };
+  process.dlopen(module, ${JSON.stringify(addon)});
+  if (module.exports !== exports) throw new Error("other exports");
+}
+const { Worker } = require("node:worker_threads");
+new Worker("process.dlopen({ exports: {} }, " + ${JSON.stringify(JSON.stringify(addon))} + ")", { eval: true })
+  .on("exit", (code) => console.log(code, Object.keys(exports)));`);
+  assert.is(output, "0 [ 'kept' ]\n");
+});
+
+test("the loader binds RAND_poll to the OpenSSL that Node uses", async () => {
+  const { folder, addon } = await written();
+  await using _folder = folder;
+  const script = `process.dlopen({ exports: {} }, ${JSON.stringify(addon)})`;
+  const log = folder.file("bindings");
+  execFileSync(process.execPath, ["-e", script], {
+    env: { LD_DEBUG: "bindings", LD_DEBUG_OUTPUT: log },
+  });
+  const bindings = execFileSync("sh", ["-c", 'cat "$0".*', log], { encoding: "utf8" });
+  assert.match(bindings, /binding file \S*reseed\.node \[0\] to \S*.*`RAND_poll'/);
+});
+
+/** RAND_poll increments what OpenSSL's other generators compare: each call takes new bytes. */
+test("each load takes 32 bytes from the kernel", async () => {
+  const { folder, addon } = await written();
+  await using _folder = folder;
+  const log = folder.file("strace");
+  const script = `
+const load = () => process.dlopen({ exports: {} }, ${JSON.stringify(addon)});
+load();
+require("node:fs").writeSync(1, "mark");
+load(); load(); load();
+require("node:fs").writeSync(1, "mark");`;
+  const { stdout } = run("strace", [
+    "-o",
+    log,
+    "-e",
+    "trace=getrandom,write",
+    process.execPath,
+    "-e",
+    script,
+  ]);
+  assert.is(stdout, "markmark");
+  const trace = execFileSync("cat", [log], { encoding: "utf8" });
+  const between = trace.split(/write\(1, "mark".*\n/)[1] ?? "";
+  assert.is(between.match(/^getrandom\(.*, 32, 0\) += 32$/gm)?.length, 3, trace);
+});
+
+/** What guest/program/random-source.ts knows of Node's library. */
+test("Node keeps ready what we renew, and no more", () => {
+  const source = node(
+    `process.stdout.write(process.binding("natives")["internal/crypto/random"])`,
+    { NODE_NO_WARNINGS: "1" },
+  );
+  assert.match(source, /\bkBatchSize = 128;/);
+  assert.match(source, /\brandomCache = new FastBuffer\(6 \* 1024\);/);
+  assert.match(source, /\brandomCache\.readUIntBE\(randomCacheOffset, 6\)/);
+  const caches = [...source.matchAll(/^(?:let|const) (\w*(?:[cC]ache|[dD]ata|Batch)\w*)\b/gm)];
+  assert.equal(caches.map(([, name]) => name).sort(), [
+    "asyncCacheFillInProgress",
+    "asyncCachePendingTasks",
+    "hexBytesCache",
+    "kBatchSize",
+    "randomCache",
+    "randomCacheOffset",
+    "uuidBatch",
+    "uuidData",
+  ]);
+});
+
+function run(program: string, args: readonly string[]): { stdout: string; stderr: string } {
+  const { stdout, stderr, status, error } = spawnSync(program, args, { encoding: "utf8" });
+  if (error) throw error;
+  assert.is(status, 0, stderr);
+  return { stdout, stderr };
+}
+
+test.run();
