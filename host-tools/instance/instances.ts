@@ -2,7 +2,6 @@
  * The instances of this host: everything that can be done with them. Holds no state; two of these, in
  * two processes, work beside each other.
  */
-import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
@@ -11,22 +10,21 @@ import { type Folders, windlassFolders } from "../../image-builder/store/folders
 import { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
 import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
-import { DEFAULT_HOST_ADDRESS } from "../network/publish.ts";
+import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { type InstanceEvent, type InstanceEventName, recordEvent } from "./event-log.ts";
 import { signalNumber } from "./exit-code.ts";
 import type { InstanceFiles } from "./instance-files.ts";
-import type { End, InstanceRecord } from "./instance-record.ts";
+import type { BootRequest, End, InstanceRecord } from "./instance-record.ts";
 import { checkLegal, type InstanceAction, type InstanceState } from "./instance-state.ts";
 import { InstanceStore } from "./instance-store.ts";
 import { finalExit, followJournal } from "./journal-file.ts";
-import { type CreateOptions, newRecord } from "./new-record.ts";
+import { type CreateOptions, likeRecord, newRecord } from "./new-record.ts";
 import { observe } from "./observation.ts";
 import { type Readiness, waitReady } from "./readiness.ts";
 import { startInstance } from "./start.ts";
 import { type StopStep, stopMachine } from "./stop.ts";
-import type { Template } from "./template.ts";
-import { templateFromImage, type WarmUpRequest } from "./template-creation.ts";
+import type { RunningSource } from "./template-creation.ts";
 import { TemplateStore } from "./template-store.ts";
 
 /** An instance as it is now. */
@@ -95,11 +93,29 @@ export class Instances {
     // While the shared lock is held, nobody prunes the image that is about to be pinned.
     await using _images = await this.images.lock({ shared: true });
     const image = await this.images.get(options.image);
-    const record = await this.store.create(options.name, (identity) =>
-      newRecord(identity, image, options),
-    );
+    return await this.#add(options.name, (identity) => newRecord(identity, image, options));
+  }
+
+  /**
+   * Makes an instance that is to be like another, under a name and with ports of its own.
+   *
+   * @throws {HostError} WL_USAGE, WL_INSTANCE_EXISTS, WL_HOST_IO
+   */
+  async createLike(
+    original: InstanceRecord,
+    changes: { readonly name?: string | undefined; readonly publish: readonly PublishRequest[] },
+  ): Promise<Instance> {
+    await using _images = await this.images.lock({ shared: true });
+    return await this.#add(changes.name, (identity) => likeRecord(identity, original, changes));
+  }
+
+  async #add(
+    name: string | undefined,
+    make: (identity: { id: string; name: string }) => InstanceRecord,
+  ): Promise<Instance> {
+    const record = await this.store.create(name, make);
     try {
-      await this.images.pin(record.id, image.id);
+      await this.images.pin(record.id, record.imageId);
     } catch (error) {
       await this.store.remove(record.id);
       throw error;
@@ -109,12 +125,16 @@ export class Instances {
   }
 
   /**
-   * Starts an instance; QEMU runs when it returns, the guest boots.
+   * Starts an instance; QEMU runs when it returns, the guest boots or wakes.
    *
+   * @param options.boot for this start; default: as the instance was made
    * @throws what `startInstance` throws; the instance stays as it was then
    */
-  async start(reference: string, { signal }: Waiting = {}): Promise<Instance> {
-    const start = ({ record }: Instance): Promise<Instance> => this.#start(record, { signal });
+  async start(
+    reference: string,
+    { signal, boot }: Waiting & { readonly boot?: BootRequest | undefined } = {},
+  ): Promise<Instance> {
+    const start = ({ record }: Instance) => this.#start(record, { signal, boot });
     return await this.#change(reference, "start", { signal }, start);
   }
 
@@ -242,33 +262,33 @@ export class Instances {
   }
 
   /**
-   * Starts a machine of an image, saves it when it is ready, and ends it.
+   * Runs an action on an instance that runs, while nobody else changes it.
    *
-   * @throws what `templateFromImage` throws; nothing is left then
+   * @throws {HostError} WL_INSTANCE_STATE when it does not run, and what the action throws
    */
-  async createTemplate(
-    options: CreateOptions & { readonly warmUp?: WarmUpRequest | undefined },
-    { signal }: Waiting = {},
-  ): Promise<Template> {
-    await using _images = await this.images.lock({ shared: true });
-    const image = await this.images.get(options.image);
-    const id = randomBytes(6).toString("hex");
-    const record = newRecord({ id, name: options.name ?? id }, image, options);
-    const { templates, images } = this;
-    return await templateFromImage(record, { templates, images, signal }, options.warmUp);
+  async whileRunning<T>(
+    reference: string,
+    { signal }: Waiting,
+    action: (source: RunningSource) => Promise<T>,
+  ): Promise<T> {
+    const results: T[] = [];
+    await this.#change(reference, "talk", { signal }, async (instance) => {
+      const { record } = instance;
+      await using end = this.#machineEnd(record);
+      await using client = this.#client(record);
+      const files = this.files(record);
+      results.push(await action({ record, files, client, machineEnded: end.promise }));
+      return instance;
+    });
+    return results[0] as T;
   }
 
-  /** Machines that were cloned from it go on. */
-  async removeTemplate(reference: string): Promise<Template> {
-    const template = await this.templates.get(reference);
-    await this.images.unpin(template.id);
-    await this.templates.remove(template.id);
-    return template;
-  }
-
-  async #start(record: InstanceRecord, { signal }: Waiting): Promise<Instance> {
+  async #start(
+    record: InstanceRecord,
+    { signal, boot }: Waiting & { readonly boot?: BootRequest | undefined },
+  ): Promise<Instance> {
     const { store, images, templates } = this;
-    const context = { store, images, templates, signal };
+    const context = { store, images, templates, boot, signal };
     const started = await startInstance(record, context);
     await this.#event("start", started);
     return { record: started, state: "running" };

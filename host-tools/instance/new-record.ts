@@ -82,6 +82,26 @@ export function newRecord(
   };
 }
 
+/** What the original is, under another identity. */
+export function likeRecord(
+  { id, name }: { readonly id: string; readonly name: string },
+  original: InstanceRecord,
+  { publish }: { readonly publish: readonly PublishRequest[] },
+): InstanceRecord {
+  const { imageId, imageName, options } = original;
+  return {
+    schemaVersion: 1,
+    id,
+    name,
+    imageId,
+    imageName,
+    createdAt: new Date().toISOString(),
+    macAddress: macAddressOf(id),
+    tokens: { admin: newToken(), monitor: newToken() },
+    options: { ...options, publish },
+  };
+}
+
 /** The name that the image was asked for by, of the several it may have; else its first, else its id. */
 function askedName({ id, names }: Image, reference: string): string {
   const asked = names.find((name) => name === reference || name === `${reference}:latest`);

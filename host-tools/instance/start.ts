@@ -10,7 +10,7 @@ import { stopQemu } from "../qemu/stop-ladder.ts";
 import { type BootPlan, planBoot } from "./boot-plan.ts";
 import { instanceDocument } from "./document.ts";
 import type { InstanceFiles } from "./instance-files.ts";
-import type { Boot, InstanceRecord, Launch } from "./instance-record.ts";
+import type { Boot, BootRequest, InstanceRecord, Launch } from "./instance-record.ts";
 import type { InstanceStore } from "./instance-store.ts";
 import { type Launched, launchQemu } from "./launch.ts";
 import { prepareScratch } from "./scratch-file.ts";
@@ -26,6 +26,8 @@ export interface StartContext {
   readonly store: InstanceStore;
   readonly images: ImageStore;
   readonly templates: TemplateStore;
+  /** Default: as the instance was made. */
+  readonly boot?: BootRequest | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,15 +43,16 @@ export async function startInstance(
   context: StartContext,
 ): Promise<InstanceRecord> {
   const { store, images, templates, signal } = context;
+  const boot = context.boot ?? record.options.boot;
   const files = store.files(record.id);
   const plan = await planBoot(record, files, { images, cacheFolder: store.folders.cache, signal });
-  const choice = await chooseTemplate(record, plan.traits, templates);
+  const choice = await chooseTemplate(record, plan.traits, { store: templates, request: boot });
   await store.makeRuntimeFolder();
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
   await prepareScratch(record, store);
   const journalOffset = await prepareFiles(record, files);
   const start: Start = { record, files, plan, alive, signal };
-  const { launched, boot } = choice.template
+  const { launched, boot: how } = choice.template
     ? await cloneOrBoot(start, choice.template, choice.late, templates)
     : { launched: await bootMachine(start), boot: { kind: "cold", why: choice.why } as const };
   const { qemu, agentPort, forwards } = launched;
@@ -63,7 +66,7 @@ export async function startInstance(
     process,
     agentPort,
     forwards,
-    boot,
+    boot: how,
     journalOffset,
   };
   const started: InstanceRecord = { ...record, launch, end: undefined };

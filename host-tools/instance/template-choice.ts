@@ -1,7 +1,7 @@
 /** Which template an instance starts from, and if from none, why. */
 import { isDeepStrictEqual } from "node:util";
 import type { ProgramSpec } from "../../guest/api/program.ts";
-import type { InstanceRecord } from "./instance-record.ts";
+import type { BootRequest, InstanceRecord } from "./instance-record.ts";
 import { type MachineTraits, traitDifference } from "./machine-traits.ts";
 import type { Template } from "./template.ts";
 import type { TemplateStore } from "./template-store.ts";
@@ -20,9 +20,8 @@ export type TemplateChoice =
 export async function chooseTemplate(
   record: InstanceRecord,
   traits: MachineTraits,
-  store: TemplateStore,
+  { store, request = "auto" }: { store: TemplateStore; request?: BootRequest | undefined },
 ): Promise<TemplateChoice> {
-  const { boot: request = "auto" } = record.options;
   if (request === "cold") return { template: undefined };
   const all = await store.list();
   const candidates = all.filter((template) =>

@@ -6,11 +6,14 @@ import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
 import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
 import { DEFAULT_HOST_ADDRESS } from "../network/publish.ts";
+import { copyState } from "../qemu/move-state.ts";
 import type { QemuProcess } from "../qemu/process.ts";
 import { saveState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
+import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
 import { planBoot } from "./boot-plan.ts";
-import { freezeMachine } from "./freeze.ts";
+import { type FrozenMachine, freezeMachine } from "./freeze.ts";
+import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { launchQemu } from "./launch.ts";
 import { waitReady } from "./readiness.ts";
@@ -89,7 +92,7 @@ export async function templateFromImage(
     const frozen = await freezeMachine({ files, client, qmp: qemu.qmp, machineEnded, signal });
     const state = await saveState(qemu.qmp, {
       path: files.state,
-      socketPath: `${files.qmpSocket}.state`,
+      socketPath: stateSocket(files),
       withoutSharedMemory: true,
       signal,
     });
@@ -110,6 +113,104 @@ export async function templateFromImage(
     await templates.remove(id);
     throw error;
   }
+}
+
+export interface RunningSource {
+  readonly record: InstanceRecord;
+  readonly files: InstanceFiles;
+  /** Closed here. */
+  readonly client: GuestClient;
+  readonly machineEnded: Promise<unknown>;
+}
+
+/**
+ * Saves a machine that runs, by way of a second QEMU that takes its memory over into a file; it goes on
+ * afterwards, whatever happens. It stands still while its memory is copied.
+ *
+ * @throws {HostError} WL_TEMPLATE_EXISTS, WL_TEMPLATE_FAILED, WL_GUEST_REFUSED when a hook failed
+ */
+export async function templateFromInstance(
+  source: RunningSource,
+  { id, name }: { readonly id: string; readonly name: string },
+  { templates, images, signal }: TemplateContext,
+): Promise<Template> {
+  const { record } = source;
+  await using _making = await templates.begin(id, name);
+  const files = templates.files(id);
+  let target: QemuProcess | undefined;
+  try {
+    const cacheFolder = templates.folders.cache;
+    const plan = await planBoot(record, files, { images, cacheFolder, signal });
+    await prepareFiles(record, files);
+    await using alive = await lockFile(files.aliveLock, { signal });
+    const memoryFile = { path: files.memory, access: "shared" } as const;
+    const startedMs = performance.now();
+    ({ qemu: target } = await launchQemu(
+      (forwards) => plan.describe(files, forwards, { kind: "load", memoryFile }),
+      {
+        binary: plan.binary,
+        publish: [],
+        alive,
+        diesWithUs: true,
+        stderrLogPath: files.qemuLog,
+        signal,
+      },
+    ));
+    const frozen = await copyMachine(source, target.qmp, {
+      socketPath: stateSocket(files),
+      signal,
+    });
+    const state = await saveState(target.qmp, {
+      path: files.state,
+      socketPath: stateSocket(files),
+      withoutSharedMemory: true,
+      signal,
+    });
+    await endQemu(target);
+    target = undefined;
+    await images.pin(id, record.imageId);
+    return await commit(
+      templates,
+      { ...record, id, name },
+      {
+        traits: plan.traits,
+        state,
+        stoppedAtMs: frozen.stoppedAtMs,
+        hookedProcesses: frozen.hookedProcesses,
+        instance: { id: record.id, name: record.name },
+        timing: { readyMs: 0, warmUpMs: 0, saveMs: performance.now() - startedMs },
+      },
+    );
+  } catch (error) {
+    if (target) await endQemu(target);
+    await templates.remove(id);
+    throw error;
+  }
+}
+
+/** Freezes the source, copies it, and lets it go on. */
+async function copyMachine(
+  { record, files, client, machineEnded }: RunningSource,
+  target: QmpConnection,
+  { socketPath, signal }: { socketPath: string; signal: AbortSignal | undefined },
+): Promise<FrozenMachine> {
+  const { qmpSocket: path } = files;
+  await using qmp = await connectQmp({ path, signal });
+  const frozen = await freezeMachine({ files, client, qmp, machineEnded, signal });
+  const { port, stoppedAtMs } = frozen;
+  try {
+    await copyState(qmp, target, { socketPath, signal });
+    return frozen;
+  } finally {
+    const parent = record.launch?.boot?.kind === "clone" ? record.launch.boot.parent : null;
+    port.send({ kind: "resume", record, parent, asleepMs: Date.now() - stoppedAtMs });
+    await qmp.execute("cont");
+    port.release();
+  }
+}
+
+function stateSocket({ qmpSocket }: InstanceFiles): string {
+  return `${qmpSocket}.state`;
 }
 
 async function commit(

@@ -39,8 +39,7 @@ export async function saveState(
   const server = createServer().listen(socketPath);
   try {
     await once(server, "listening", signal ? { signal } : {});
-    await setCapabilities(qmp, withoutSharedMemory);
-    await qmp.execute("migrate-set-parameters", { "max-bandwidth": BANDWIDTH });
+    await allowMigration(qmp, withoutSharedMemory);
     await using file = await open(path, "wx", 0o600);
     const written = receive(server, file, signal);
     written.catch(() => undefined); // Looked at below.
@@ -74,23 +73,28 @@ export async function loadState(
     signal,
   }: { fd: number; withoutSharedMemory: boolean; signal?: AbortSignal | undefined },
 ): Promise<void> {
-  await setCapabilities(qmp, withoutSharedMemory);
+  await allowMigration(qmp, withoutSharedMemory);
   const ended = migrationEnd(qmp, signal);
   await qmp.execute("migrate-incoming", { uri: `fd:${fd}` }, { signal });
   await ended;
 }
 
-async function setCapabilities(qmp: QmpConnection, withoutSharedMemory: boolean): Promise<void> {
+/** Sets what every migration of ours needs. */
+export async function allowMigration(
+  qmp: QmpConnection,
+  withoutSharedMemory: boolean,
+): Promise<void> {
   await qmp.execute("migrate-set-capabilities", {
     capabilities: [
       { capability: "events", state: true },
       { capability: "x-ignore-shared", state: withoutSharedMemory },
     ],
   });
+  await qmp.execute("migrate-set-parameters", { "max-bandwidth": BANDWIDTH });
 }
 
-/** Listens from now on. */
-async function migrationEnd(qmp: QmpConnection, signal?: AbortSignal): Promise<void> {
+/** Fulfilled when the migration that is about to begin has ended well; listens from now on. */
+export async function migrationEnd(qmp: QmpConnection, signal?: AbortSignal): Promise<void> {
   const event = await qmp.waitForEvent("MIGRATION", {
     predicate: ({ data }) => ["completed", "failed", "cancelled"].includes(data.status),
     timeoutMs: STATE_TIMEOUT_MS,

@@ -1,0 +1,139 @@
+/** The templates of this host, and forks: everything that can be done with saved machines. */
+import { randomBytes } from "node:crypto";
+import { HostError } from "../errors.ts";
+import type { PublishRequest } from "../network/publish.ts";
+import type { Instance, Instances, Waiting } from "./instances.ts";
+import { type CreateOptions, newRecord } from "./new-record.ts";
+import type { Template } from "./template.ts";
+import {
+  templateFromImage,
+  templateFromInstance,
+  type WarmUpRequest,
+} from "./template-creation.ts";
+
+/** More would not start sooner: a start is work for about one CPU. */
+const STARTS_AT_ONCE = 2;
+
+export interface TemplateOptions extends Omit<CreateOptions, "boot" | "publish" | "autoRemove"> {
+  readonly warmUp?: WarmUpRequest | undefined;
+}
+
+export interface ForkOptions extends Waiting {
+  /** How many; default 1. */
+  readonly count?: number | undefined;
+  /** Of the first clones; those without one get one made up. */
+  readonly names?: readonly string[] | undefined;
+  /** Default: the instance's guest ports, each on a free port of the host. */
+  readonly publish?: readonly PublishRequest[] | undefined;
+  /** Told about each when it is started. */
+  readonly onStarted?: ((clone: Instance) => void) | undefined;
+}
+
+export class Templates {
+  readonly #instances: Instances;
+
+  constructor(instances: Instances) {
+    this.#instances = instances;
+  }
+
+  /**
+   * Starts a machine of an image, saves it when it is ready, and ends it.
+   *
+   * @throws what `templateFromImage` throws; nothing is left then
+   */
+  async create(options: TemplateOptions, { signal }: Waiting = {}): Promise<Template> {
+    const { images, templates } = this.#instances;
+    await using _images = await images.lock({ shared: true });
+    const image = await images.get(options.image);
+    const id = newId();
+    const name = options.name ?? `${nameOf(options.image)}-${id.slice(0, 4)}`;
+    const record = newRecord({ id, name }, image, options);
+    return await templateFromImage(record, { templates, images, signal }, options.warmUp);
+  }
+
+  /**
+   * Saves an instance that runs; it goes on.
+   *
+   * @param options.name of the template; default: made of the instance's
+   * @throws what `templateFromInstance` throws; {HostError} WL_INSTANCE_STATE
+   */
+  async save(
+    reference: string,
+    { name, signal }: Waiting & { readonly name?: string | undefined } = {},
+  ): Promise<Template> {
+    const { images, templates } = this.#instances;
+    const id = newId();
+    return await this.#instances.whileRunning(reference, { signal }, async (source) => {
+      const identity = { id, name: name ?? `${source.record.name}-${id.slice(0, 4)}` };
+      return await templateFromInstance(source, identity, { templates, images, signal });
+    });
+  }
+
+  /**
+   * Makes clones of an instance that runs, which goes on.
+   *
+   * @returns the clones; their guests wake
+   * @throws what `save`, `Instances.createLike` and `Instances.start` throw; clones that were made stay
+   */
+  async fork(reference: string, options: ForkOptions = {}): Promise<Instance[]> {
+    const { count = 1, names = [], signal, onStarted = () => undefined } = options;
+    const { record } = await this.#instances.get(reference);
+    const publish = options.publish ?? record.options.publish.map(onFreePort);
+    const template = await this.save(record.id, { signal });
+    try {
+      const clones: Instance[] = [];
+      let next = 0;
+      const startSome = async (): Promise<void> => {
+        while (next < count) {
+          const index = next++;
+          const { record: made } = await this.#instances.createLike(record, {
+            name: names[index],
+            publish,
+          });
+          const boot = { template: template.id };
+          const clone = await this.#instances.start(made.id, { boot, signal });
+          await this.#mustBeClone(clone);
+          clones[index] = clone;
+          onStarted(clone);
+        }
+      };
+      await Promise.all(Array.from({ length: STARTS_AT_ONCE }, startSome));
+      return clones;
+    } finally {
+      // The clones have its files open, and nobody else needs it.
+      await this.remove(template.id);
+    }
+  }
+
+  /** A machine that started anew is no copy of anything. */
+  async #mustBeClone({ record }: Instance): Promise<void> {
+    const boot = record.launch?.boot;
+    if (boot?.kind !== "cold") return;
+    await this.#instances.remove(record.id, { force: true });
+    throw new HostError("WL_TEMPLATE_FAILED", `Cannot fork: ${boot.why ?? "the start was cold"}`, {
+      next: "See the log of the instance, and try again",
+    });
+  }
+
+  /** Machines that were cloned from it go on. @throws {HostError} WL_TEMPLATE_UNKNOWN */
+  async remove(reference: string): Promise<Template> {
+    const { images, templates } = this.#instances;
+    const template = await templates.get(reference);
+    await images.unpin(template.id);
+    await templates.remove(template.id);
+    return template;
+  }
+}
+
+function newId(): string {
+  return randomBytes(6).toString("hex");
+}
+
+/** "shop/web:2" gives "shop-web-2". */
+function nameOf(image: string): string {
+  return image.replace(/[^a-zA-Z0-9_.-]+/g, "-").slice(0, 48) || "template";
+}
+
+function onFreePort(request: PublishRequest): PublishRequest {
+  return { ...request, hostPort: undefined };
+}

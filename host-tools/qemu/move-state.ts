@@ -1,0 +1,37 @@
+/** Copying a stopped machine into another QEMU on this host, memory and all: a local migration. */
+import { rm } from "node:fs/promises";
+import type { QmpConnection } from "../qmp/connection.ts";
+import { allowMigration, migrationEnd } from "./saved-state.ts";
+
+export interface MoveOptions {
+  /** A Unix socket that the target listens on meanwhile. */
+  readonly socketPath: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * @param source stopped; it can go on afterwards
+ * @param target started with `incoming`, for a machine with the same traits; it is stopped afterwards
+ * @throws {HostError} WL_QEMU_FAILED with QEMU's words
+ */
+export async function copyState(
+  source: QmpConnection,
+  target: QmpConnection,
+  { socketPath, signal }: MoveOptions,
+): Promise<void> {
+  await rm(socketPath, { force: true });
+  try {
+    await allowMigration(target, false);
+    const arrived = migrationEnd(target, signal);
+    await target.execute("migrate-incoming", { uri: `unix:${socketPath}` }, { signal });
+    await allowMigration(source, false);
+    const left = migrationEnd(source, signal);
+    await source.execute("migrate", { uri: `unix:${socketPath}` }, { signal });
+    await Promise.all([left, arrived]);
+  } catch (error) {
+    await source.execute("migrate_cancel").catch(() => undefined);
+    throw error;
+  } finally {
+    await rm(socketPath, { force: true });
+  }
+}
