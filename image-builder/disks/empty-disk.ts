@@ -7,7 +7,7 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { contentDigest, emptyExt4, writeDisk } from "../filesystems/ext4-writer.ts";
 import { withIoError } from "../runtimes/io-error.ts";
-import { pathBeside } from "../store/replace-file.ts";
+import { pathBeside, removeDeadRemains } from "../store/replace-file.ts";
 
 /** Nobody writes to it, not even by mistake: every overlay would change. */
 const READ_ONLY_MODE = 0o400;
@@ -24,6 +24,7 @@ export async function emptyDisk(dataFolder: string, sizeMib: number): Promise<st
   const found = await stat(path).catch(() => undefined);
   if (found?.size === content.sizeBytes) return path;
   await withIoError("write", folder, mkdir(folder, { recursive: true }));
+  await removeDeadRemains(folder);
   const beside = pathBeside(path);
   try {
     await withIoError("write", path, writeDisk(beside, content, READ_ONLY_MODE));

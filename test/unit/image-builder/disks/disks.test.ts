@@ -126,6 +126,7 @@ test("an empty disk is made once, and again when it is lost or cut", async () =>
   assert.is(await emptyDisk(folder.path, 64), path);
   assert.is((await stat(path)).size, before.size);
   await rm(path);
+  await writeFile(folder.file("disks/.new-4194305-killed"), "");
   const twice = await Promise.all([emptyDisk(folder.path, 64), emptyDisk(folder.path, 64)]);
   assert.equal(twice, [path, path]);
   assert.is((await readdir(folder.file("disks"))).length, 2);
