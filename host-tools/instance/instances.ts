@@ -304,6 +304,7 @@ export class Instances {
       process: this.#processOf(running),
       qmpSocketPath: this.files(record).qmpSocket,
       machineEnded: end.promise,
+      hasDisk: record.options.scratch !== undefined,
     });
     await this.#event("stop", record);
     return steps;

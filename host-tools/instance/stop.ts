@@ -11,6 +11,8 @@ import { stopQemu } from "../qemu/stop-ladder.ts";
 export const STOP_TIMEOUT_MS = 10_000;
 /** For process 1 to sync and power off. */
 const POWEROFF_TIMEOUT_MS = 5_000;
+/** With a scratch disk: all that the guest still has in memory goes to the host's disk first. */
+const POWEROFF_WITH_DISK_TIMEOUT_MS = 60_000;
 /** Beyond the program's own time: the agent's reply under emulation. */
 const REPLY_MARGIN_MS = 5_000;
 
@@ -30,6 +32,8 @@ export interface StopRequest {
   readonly machineEnded: Promise<unknown>;
   /** For the program to end by itself. Default STOP_TIMEOUT_MS. */
   readonly timeoutMs?: number | undefined;
+  /** It has a disk that is to be whole afterwards. */
+  readonly hasDisk?: boolean | undefined;
   readonly onStep?: ((step: StopStep) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -71,7 +75,8 @@ export async function stopMachine(request: StopRequest): Promise<StopStep[]> {
     client.call("programStop", { body: { timeoutMs } }, options),
   );
   if (!ended.value) {
-    await ask("poweroff", POWEROFF_TIMEOUT_MS, (options) => client.call("osPoweroff", {}, options));
+    const limitMs = request.hasDisk ? POWEROFF_WITH_DISK_TIMEOUT_MS : POWEROFF_TIMEOUT_MS;
+    await ask("poweroff", limitMs, (options) => client.call("osPoweroff", {}, options));
   }
   if (!ended.value) {
     const { process, qmpSocketPath } = request;

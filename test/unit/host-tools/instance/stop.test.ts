@@ -39,12 +39,15 @@ async function standIn(): Promise<StandIn> {
   };
 }
 
-type Answer = (options: { signal?: AbortSignal | undefined }) => Promise<unknown>;
+type Answer = (options: {
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+}) => Promise<unknown>;
 
 /** An agent that answers an operation as told, and refuses all others. */
 function agent(answers: Readonly<Record<string, Answer>>) {
   const called: { operation: string; input: unknown }[] = [];
-  const call = (operation: string, input: unknown, options: { signal?: AbortSignal } = {}) => {
+  const call = (operation: string, input: unknown, options: Parameters<Answer>[0] = {}) => {
     called.push({ operation, input });
     const answer = answers[operation];
     if (answer) return answer(options);
@@ -84,6 +87,25 @@ test("the program is asked first, then the machine; QEMU ends by itself", async 
     { operation: "programStop", input: { body: { timeoutMs: 1234 } } },
     { operation: "osPoweroff", input: {} },
   ]);
+});
+
+test("a machine with a disk of its own gets the time to write it", async () => {
+  for (const [hasDisk, expectedMs] of [
+    [undefined, 5_000],
+    [true, 60_000],
+  ] as const) {
+    await using machine = await standIn();
+    let limitMs: number | undefined;
+    const { client } = agent({
+      programStop: done,
+      osPoweroff: async ({ timeoutMs }) => {
+        limitMs = timeoutMs;
+        machine.child.kill();
+      },
+    });
+    await stopMachine({ ...machine.request, client, hasDisk });
+    assert.is(limitMs, expectedMs);
+  }
 });
 
 test("a machine that ends with its program needs no more", async () => {
