@@ -2,6 +2,7 @@
 import { type Static, Type } from "typebox";
 import type { OperationSchemas } from "./operation-schemas.ts";
 import { Parent } from "./parent.ts";
+import { ProgramHooks } from "./program-hooks.ts";
 
 export const HealthCheck = Type.Union(
   [
@@ -87,6 +88,7 @@ export const ProgramSpec = Type.Object(
       }),
     ),
     lateBound: Type.Optional(LateBound),
+    hooks: Type.Optional(ProgramHooks),
     isNode: Type.Boolean({
       description: "Whether V8's heap limit is to be set from the guest size",
     }),

@@ -138,7 +138,7 @@ function complete(
     imageNameOf(basename(root)) ??
     "app";
   const runtimeRange = settings.runtimeRange ?? packageJson?.nodeRange;
-  const { memoryMib, cpus, scratch, health, kernel, placed } = settings;
+  const { memoryMib, cpus, scratch, health, hooks, kernel, placed } = settings;
   return {
     name,
     source: join(root, file ?? "package.json"),
@@ -156,6 +156,7 @@ function complete(
     ...(placed !== undefined && { placed }),
     ...(memoryMib !== undefined && { memoryMib }),
     ...(cpus !== undefined && { cpus }),
+    ...(hooks !== undefined && { hooks }),
     ...(scratch !== undefined && { scratch }),
     ports: settings.ports ?? [],
     ...(health !== undefined && { health }),

@@ -3,6 +3,7 @@
  * project offered (windlass.*, Capstanfile, package.json), this one shape comes out.
  */
 import type { Health, ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
+import type { ProgramHooks } from "../../guest/api/program-hooks.ts";
 import type { ScratchDisk } from "../disks/scratch-disk.ts";
 
 /** What the machine runs. */
@@ -51,6 +52,7 @@ export interface Manifest {
   readonly scratch?: ScratchDisk;
   readonly ports: readonly ProgramPort[];
   readonly health?: Health;
+  readonly hooks?: ProgramHooks;
   readonly restart: RestartPolicy;
   readonly onExit: "poweroff" | "keep";
   readonly platform: "linux";

@@ -1,6 +1,8 @@
 /** A checked windlass.* file to the manifest's own terms: units resolved, short forms written out. */
+import { constants } from "node:os";
 import { posix, resolve } from "node:path";
 import type { Health } from "../../guest/api/program.ts";
+import type { ProgramHook, ProgramHooks } from "../../guest/api/program-hooks.ts";
 import { type ScratchDisk, scratchDisk } from "../disks/scratch-disk.ts";
 import { CommandLineError, splitCommandLine } from "./command-line.ts";
 import type { Manifest, ManifestProgram } from "./manifest.ts";
@@ -19,6 +21,8 @@ const HEALTH_INTERVAL_MS = 5_000;
 const HEALTH_TIMEOUT_MS = 3_000;
 const HEALTH_RETRIES = 3;
 const HEALTH_START_PERIOD_MS = 10_000;
+const HOOK_SETTLE_MS = 100;
+const HOOK_SETTLE_MAX_MS = 60_000;
 const MIN_MEMORY_MIB = 32;
 
 /**
@@ -80,6 +84,7 @@ export function settingsOf(
     ...(scratch && { scratch }),
     ...(ports && { ports }),
     ...(health && { health }),
+    ...(file.hooks && { hooks: hooksOf(file.hooks, attempt) }),
     ...(file.restart !== undefined && {
       restart: attempt(["restart"], () => restartPolicy(file.restart ?? "no")),
     }),
@@ -88,6 +93,36 @@ export function settingsOf(
       kernel: file.kernel.includes("/") ? resolve(folder, file.kernel) : file.kernel,
     }),
   };
+}
+
+function hooksOf(
+  setting: NonNullable<WindlassFile["hooks"]>,
+  attempt: <T>(path: DocumentPath, make: () => T) => T,
+): ProgramHooks {
+  const { beforeTemplate, afterClone, settle } = setting;
+  return {
+    ...(beforeTemplate !== undefined && {
+      beforeTemplate: attempt(["hooks", "beforeTemplate"], () => hookOf(beforeTemplate)),
+    }),
+    ...(afterClone !== undefined && {
+      afterClone: attempt(["hooks", "afterClone"], () => hookOf(afterClone)),
+    }),
+    settleMs: attempt(["hooks", "settle"], () => {
+      const settleMs = durationMs(settle ?? HOOK_SETTLE_MS);
+      if (settleMs > HOOK_SETTLE_MAX_MS) throw new RangeError("it is more than 60 s");
+      return settleMs;
+    }),
+  };
+}
+
+/** @throws {RangeError} */
+function hookOf(text: string): ProgramHook {
+  const [, port, path] = /^http:\/\/:([0-9]+)(\/.*)$/.exec(text) ?? [];
+  if (port === undefined || path === undefined) {
+    if (!Object.hasOwn(constants.signals, text)) throw new RangeError(`there is no signal ${text}`);
+    return { kind: "signal", signal: text };
+  }
+  return { kind: "http", port: programPort(Number(port)).port, path };
 }
 
 /** @throws {RangeError} */

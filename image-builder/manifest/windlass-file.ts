@@ -80,6 +80,11 @@ const HealthSetting = Type.Object(
   },
 );
 
+const Hook = Type.String({
+  pattern: "^(SIG[A-Z0-9]+|http://:[0-9]{1,5}/.*)$",
+  errorMessage: 'must be a signal such as "SIGUSR1", or a request such as "http://:8080/path"',
+});
+
 /** Every key, in the order in which the documentation lists them. */
 export const WindlassFile = Type.Object(
   {
@@ -209,6 +214,27 @@ export const WindlassFile = Type.Object(
       ),
     ),
     health: Type.Optional(HealthSetting),
+    hooks: Type.Optional(
+      Type.Object(
+        {
+          beforeTemplate: Type.Optional({
+            ...Hook,
+            description: "Before the machine is saved as a template",
+          }),
+          afterClone: Type.Optional({ ...Hook, description: "When the program wakes in a clone" }),
+          settle: Type.Optional({
+            ...Duration,
+            description: "For the program to act on a signal before the machine is saved (100ms)",
+          }),
+        },
+        {
+          ...closed,
+          description:
+            "For programs that do not use windlass/guest: a signal, or a POST to the port",
+          errorMessage: 'must hold "beforeTemplate" and "afterClone"',
+        },
+      ),
+    ),
     restart: Type.Optional(
       Type.String({
         pattern: "^(no|always|on-failure(:[0-9]{1,6})?)$",

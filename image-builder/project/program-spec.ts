@@ -8,7 +8,7 @@ const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">): ProgramSpec {
   const isRoot = /^(0|root)(:|$)/.test(manifest.user);
-  const { health } = manifest;
+  const { health, hooks } = manifest;
   return {
     argv: [...project.argv],
     env: {
@@ -30,6 +30,7 @@ export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">
             : health.check,
       },
     }),
+    ...(hooks && { hooks }),
     restart: { ...manifest.restart },
     onExit: manifest.onExit,
     stopSignal: "SIGTERM",

@@ -229,7 +229,7 @@ test("the program's folder, environment and home are as asked; changes reach the
   await program.record("output", ({ text }) => text === `${folder.path} /other two\n`);
 });
 
-test("V8's heap limit is set for Node alone, and never over the user's own", async () => {
+test("Node alone gets the preload file and V8's heap limit, and the user's own flags stand", async () => {
   const large = { totalMib: 16_384, availableMib: 16_000 };
   const optionsOf = async (own: string | undefined, isNode: boolean, memory = large) => {
     await using program = rig('echo "$NODE_OPTIONS"', { spec: { isNode }, memory });
@@ -238,11 +238,13 @@ test("V8's heap limit is set for Node alone, and never over the user's own", asy
     await program.end();
     return program.text("stdout").trim();
   };
-  assert.is(await optionsOf(undefined, true), "--max-old-space-size=12000");
-  assert.is(await optionsOf("--no-warnings", true), "--max-old-space-size=12000 --no-warnings");
-  assert.is(await optionsOf("--max_old_space_size=9", true), "--max_old_space_size=9");
+  const preload = "--require=/usr/lib/windlass/preload.cjs";
+  const both = `${preload} --max-old-space-size=12000`;
+  assert.is(await optionsOf(undefined, true), both);
+  assert.is(await optionsOf("--no-warnings", true), `${both} --no-warnings`);
+  assert.is(await optionsOf("--max_old_space_size=9", true), `${preload} --max_old_space_size=9`);
   assert.is(await optionsOf(undefined, false), "");
-  assert.is(await optionsOf(undefined, true, { totalMib: 1000, availableMib: 900 }), "");
+  assert.is(await optionsOf(undefined, true, { totalMib: 1000, availableMib: 900 }), preload);
 });
 
 test("a program that fails is started again, as often as was asked", async () => {

@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import * as assert from "uvu/assert";
 import { wrapped } from "../../../../guest/init/agent-loader.ts";
 import { resolveUser } from "../../../../guest/init/user-database.ts";
 import { agentCodeCache } from "../../../../image-builder/base/agent-cache.ts";
-import { baseEntries } from "../../../../image-builder/base/base-tree.ts";
+import { BASE_GUEST_FILES, baseEntries } from "../../../../image-builder/base/base-tree.ts";
 import { ImageError } from "../../../../image-builder/errors.ts";
 import {
   type FileEntry,
@@ -28,7 +30,7 @@ async function entriesOf(): Promise<readonly TreeEntry[]> {
   await using folder = await temporaryFolder();
   await writeFile(folder.file("agent.js"), BUNDLE);
   await writeFile(folder.file("init.js"), "init");
-  await writeFile(folder.file("koffi.node"), "koffi");
+  for (const name of BASE_GUEST_FILES.slice(2)) await writeFile(folder.file(name), name);
   return await baseEntries({
     guestFolder: folder.path,
     nodePath: process.execPath,
@@ -50,7 +52,7 @@ test("what process 1 starts, and what the agent needs, is in the tree", async ()
   for (const word of ["/usr/local/bin/node\0", "/usr/lib/windlass/init.js\0"]) {
     assert.ok(init.includes(word), word);
   }
-  for (const name of ["init.js", "agent.js", "koffi.node"])
+  for (const name of ["init.js", "agent.js", "koffi.node", "preload.cjs", "reseed.node"])
     textOf(entries, `/usr/lib/windlass/${name}`);
   textOf(entries, "/sbin/windlass-tty");
   const executables = entries.filter(
@@ -58,12 +60,32 @@ test("what process 1 starts, and what the agent needs, is in the tree", async ()
   );
   assert.equal(
     executables.map(({ path }) => path),
-    ["/init", "/sbin/windlass-tty"],
+    ["/init", "/sbin/windlass-tty", "/sbin/windlass-wake"],
   );
   // Every folder that process 1 mounts something on, or that the first stage moves to.
   const paths = orderTree(entries).map(({ path }) => path);
   for (const path of ["/dev", "/proc", "/run", "/sys", "/tmp", "/app"])
     assert.ok(paths.includes(path), path);
+});
+
+test("windlass/guest is found from everywhere, in either module system", async () => {
+  await using folder = await temporaryFolder();
+  const root = "/node_modules/windlass";
+  const entries = await entriesOf();
+  for (const entry of entries.filter(({ path }) => path.startsWith(root))) {
+    const path = folder.file(entry.path);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, textOf(entries, entry.path));
+  }
+  const from = createRequire(folder.file("app/main.js"));
+  assert.is(from.resolve("windlass/guest"), folder.file(`${root}/guest.cjs`));
+  await mkdir(folder.file("app"));
+  await writeFile(
+    folder.file("app/main.mjs"),
+    'console.log(import.meta.resolve("windlass/guest"))',
+  );
+  const found = execFileSync(process.execPath, [folder.file("app/main.mjs")], { encoding: "utf8" });
+  assert.is(found, `file://${folder.file(`${root}/guest.js`)}\n`);
 });
 
 test("the users that are promised are there", async () => {

@@ -55,6 +55,7 @@ test("reads every key of windlass.yaml", async () => {
       cpus: 2
       ports: [3000, 53/udp]
       health: { http: { path: /up }, interval: 2s, timeout: 500ms, retries: 5, startPeriod: 1m }
+      hooks: { beforeTemplate: SIGUSR1, afterClone: "http://:8080/awake?x", settle: 1s }
       restart: on-failure:4
       onExit: keep
       platform: linux
@@ -85,6 +86,11 @@ test("reads every key of windlass.yaml", async () => {
       timeoutMs: 500,
       retries: 5,
       startPeriodMs: 60_000,
+    },
+    hooks: {
+      beforeTemplate: { kind: "signal", signal: "SIGUSR1" },
+      afterClone: { kind: "http", port: 8080, path: "/awake?x" },
+      settleMs: 1000,
     },
     restart: { policy: "on-failure", maxRetries: 4 },
     onExit: "keep",
@@ -198,6 +204,9 @@ const documentFailures: readonly (readonly [string, string, RegExp, number, numb
   ["windlass.yaml", "name: a\nentry: ../a.js", /leads outside/, 2, 8],
   ["windlass.yaml", "name: a\nentry: gone.js", /names a missing file: gone\.js/, 2, 8],
   ["windlass.yaml", "health:\n  http: {}", /names no port/, 2, 9],
+  ["windlass.yaml", "hooks:\n  afterClone: SIGNONE", /there is no signal SIGNONE/, 2, 15],
+  ["windlass.yaml", "hooks: {beforeTemplate: 'http://:0/'}", /no port from 1/, 1, 25],
+  ["windlass.yaml", "hooks: {settle: 2m}", /more than 60 s/, 1, 17],
   ["windlass.yaml", "1: a", /Unknown key "1"/, 1, 1],
   ["windlass.yaml", "env: { A: [1] }", /"env\.A" .*must be text, a number or a boolean/, 1, 11],
 ];

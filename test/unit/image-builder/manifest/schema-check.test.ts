@@ -66,6 +66,7 @@ const messages: readonly (readonly [string, RegExp, number, number])[] = [
   ['{"zzzzz": 1}', /Unknown key "zzzzz" in f$/, 1, 2],
   ['{"memory": "12Q"}', /"memory" in f must be MiB .* not "12Q"/, 1, 12],
   ['{"ports": [1,\n"x"]}', /"ports\[1\]" in f must be a port .* not "x"/, 2, 1],
+  ['{"hooks": {"afterClone": "ring"}}', /"hooks.afterClone" in f must be a signal such as/, 1, 26],
   ['{"health": {"tcp": 1, "http": {}}}', /"health" in f must hold exactly one of/, 1, 12],
   ['{"health": {"http": {"port": 70000}}}', /"health.http.port" in f must be 1 to 65535/, 1, 30],
   ['{"runtime": {"nod": "1"}}', /Unknown key "runtime.nod" in f: did you mean "node"\?/, 1, 14],

@@ -81,6 +81,27 @@ test("keeps CommonJS, with packages outside the bundle", async () => {
   }
 });
 
+test("leaves windlass/guest to the base, wherever this checkout would find it", async () => {
+  await using folder = await projectFolder({
+    "package.json": { json: { dependencies: { windlass: "*" }, main: "main.mts" } },
+    "main.mts": 'import { afterClone } from "windlass/guest"; afterClone(() => {});',
+    ...installed("linked", { name: "windlass", exports: { "./guest": "./index.js" } }),
+  });
+  const collected = async () => collectProject(folder.path, await loadManifest(folder.path));
+  const codeOf = (project: Project): string => {
+    const entry = project.entries.find(({ path }) => path === "/app/main.mjs");
+    if (entry?.kind !== "file" || entry.source.kind !== "bytes") return "";
+    return Buffer.from(entry.source.bytes).toString();
+  };
+  const missing = await collected();
+  assert.match(codeOf(missing), /from "windlass\/guest"/);
+  mkdirSync(join(folder.path, "node_modules"));
+  symlinkSync("../linked", join(folder.path, "node_modules/windlass"));
+  const linked = await collected();
+  assert.is(codeOf(linked), codeOf(missing));
+  assert.equal(linked.dependencies, []);
+});
+
 test("becomes ESM when the source can be nothing else", async () => {
   for (const source of [
     "console.log(await Promise.resolve('ran'));",
