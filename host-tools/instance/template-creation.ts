@@ -209,6 +209,11 @@ async function copyMachine(
   }
 }
 
+/** Not the same: QEMU removes the socket it listened on, some time later. */
+function copySocket({ qmpSocket }: InstanceFiles): string {
+  return `${qmpSocket}.copy`;
+}
+
 function stateSocket({ qmpSocket }: InstanceFiles): string {
   return `${qmpSocket}.state`;
 }
