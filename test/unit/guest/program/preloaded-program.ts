@@ -5,7 +5,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, writeSync } from "node:fs";
-import { mkdir, readFile, watch, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
@@ -41,16 +41,19 @@ export const CLONE = {
   args: ["--late"],
 } satisfies WakeRecord;
 
-/** @param source an ES module, or CommonJS when `name` says so */
+/**
+ * @param source an ES module, or CommonJS when `name` says so; or a folder, of which `name` is the entry
+ */
 export async function preloadedProgram(
-  source: string,
+  source: string | { readonly folder: string },
   options: {
     readonly name?: string;
     readonly nodeFlags?: readonly string[];
     readonly hasAddon?: boolean;
+    readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<PreloadedProgram> {
-  const { name = "program.mjs", nodeFlags = [], hasAddon = true } = options;
+  const { name = "program.mjs", nodeFlags = [], hasAddon = true, env = {} } = options;
   const folder = await temporaryFolder();
   const armed = folder.file(ARMED_FOLDER);
   await mkdir(armed);
@@ -60,11 +63,12 @@ export async function preloadedProgram(
   await writeFile(folder.file("preload.cjs"), await preload(folder.path));
   await mkdir(folder.file("node_modules/windlass"), { recursive: true });
   await bundleLibrary(folder.file("node_modules/windlass"));
-  await writeFile(folder.file(name), source);
+  if (typeof source === "string") await writeFile(folder.file(name), source);
+  else await cp(source.folder, folder.path, { recursive: true });
   const child = spawn(
     process.execPath,
     [...nodeFlags, `--require=${folder.file("preload.cjs")}`, folder.file(name)],
-    { env: { PATH: process.env["PATH"] } },
+    { env: { PATH: process.env["PATH"], TMPDIR: folder.path, ...env }, cwd: folder.path },
   );
   const { pid } = child;
   if (pid === undefined) throw new Error("node did not start");

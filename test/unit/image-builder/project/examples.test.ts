@@ -13,6 +13,7 @@ for (const [name, script] of [
   ["hello-http", "server.js"],
   ["esm-workers", "main.js"],
   ["exit-seven", "index.js"],
+  ["clone-hooks", "server.js"],
 ] as const) {
   test(`${name} runs ${script}`, async () => {
     const folder = join(examples, name);
