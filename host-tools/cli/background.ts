@@ -1,6 +1,7 @@
 /** An instance in the background: waiting until its program is ready, and what to say then. */
 import type { ExitRecord } from "../../guest/api/journal.ts";
 import { HostError } from "../errors.ts";
+import type { Boot } from "../instance/instance-record.ts";
 import type { Instance, Instances } from "../instance/instances.ts";
 import type { Readiness } from "../instance/readiness.ts";
 import { type InstanceView, instanceView } from "./instance-view.ts";
@@ -13,6 +14,8 @@ const LAST_LINES = 20;
 
 export interface StartedView extends InstanceView {
   readonly acceleratorReason: string;
+  /** Whether it booted or is a clone; `why` when a template was there and did not fit. */
+  readonly boot: Boot;
   readonly readiness: Readiness;
   /** From the start of QEMU until the program was ready, in milliseconds. */
   readonly bootMs: number;
@@ -50,7 +53,8 @@ export async function waitStarted(
   const acceleratorReason = launch?.acceleratorReason ?? "";
   const warnings = readiness === "ended" ? [] : await warningsOf(instances, started);
   for (const warning of warnings) output.note(`warning: ${printableLine(warning)}`);
-  return { ...view, acceleratorReason, readiness, bootMs, warnings };
+  const boot = launch?.boot ?? { kind: "cold" };
+  return { ...view, acceleratorReason, boot, readiness, bootMs, warnings };
 }
 
 async function warningsOf(instances: Instances, instance: Instance): Promise<string[]> {

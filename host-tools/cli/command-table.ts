@@ -3,8 +3,14 @@ import type { CommandSpec, OptionValues } from "./command.ts";
 import { hostCommands } from "./host-commands.ts";
 import { imageCommands } from "./image-commands.ts";
 import { instanceCommands } from "./instance-commands.ts";
+import { templateCommands } from "./template-commands.ts";
 
-const table = { ...instanceCommands, ...imageCommands, ...hostCommands } as const;
+const table = {
+  ...instanceCommands,
+  ...templateCommands,
+  ...imageCommands,
+  ...hostCommands,
+} as const;
 
 /** "run", "kernel add". */
 export type CommandName = keyof typeof table;

@@ -26,7 +26,14 @@ export interface ChoiceOption extends OptionBase {
 export type OptionSpec = FlagOption | ValueOption | ChoiceOption;
 
 /** What stands at an operand's place; completions offer these. */
-export type OperandKind = "instance" | "image" | "kernel" | "file" | "command" | "word";
+export type OperandKind =
+  | "instance"
+  | "template"
+  | "image"
+  | "kernel"
+  | "file"
+  | "command"
+  | "word";
 
 export interface Operand {
   /** As the usage line shows it: "NAME", "[DIR]", "NAME...". */
@@ -35,7 +42,7 @@ export interface Operand {
   readonly choices?: readonly string[];
 }
 
-export type CommandGroup = "Instances" | "Images" | "Host";
+export type CommandGroup = "Instances" | "Templates" | "Images" | "Host";
 
 export interface CommandSpec {
   readonly group: CommandGroup;

@@ -49,7 +49,7 @@ export const hostCommands = {
       {
         usage: "instances|images|kernels",
         kind: "word",
-        choices: ["instances", "images", "kernels"],
+        choices: ["instances", "templates", "images", "kernels"],
       },
     ],
     min: 1,

@@ -48,6 +48,8 @@ export const instanceCommands = {
       restart: text("POLICY", "no, always, on-failure or on-failure:N"),
       accelerator: choice(["auto", "kvm", "tcg"], "What runs the vCPUs; default auto"),
       kernel: text("FILE", "Boot this kernel in place of the image's"),
+      clone: flag("Start from a template: IMAGE names one, or an image that has one"),
+      cold: flag("Boot, even if there is a template of the image"),
       dhcp: flag("Let the guest ask for its address"),
       quiet: flag("Say nothing about the start", "q"),
       json,
@@ -56,6 +58,7 @@ export const instanceCommands = {
       "windlass run -d --name web -p 8080:3000 hello",
       "windlass run --rm . -- --verbose",
       "windlass run -m 512m -e LOG=debug --restart on-failure:3 hello",
+      "windlass run -d --clone hello-3f2a",
     ],
   },
   ps: {

@@ -157,12 +157,12 @@ export async function templateFromInstance(
       },
     ));
     const frozen = await copyMachine(source, target.qmp, {
-      socketPath: stateSocket(files),
+      socketPath: copySocket(files),
       signal,
     });
     const state = await saveState(target.qmp, {
       path: files.state,
-      socketPath: stateSocket(files),
+      socketPath: copySocket(files),
       withoutSharedMemory: true,
       signal,
     });
@@ -234,6 +234,8 @@ async function commit(
     imageId,
     imageName,
     createdAt: new Date().toISOString(),
+    memoryMib: options.memoryMib,
+    vcpuCount: options.vcpuCount,
     address: options.address,
     program: options.program,
     memory: await memoryFacts(templates.files(id)),

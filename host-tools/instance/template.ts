@@ -14,6 +14,8 @@ export interface Template {
   readonly createdAt: string;
   /** The instance it was taken from, or the one that was made for it. */
   readonly instance: { readonly id: string; readonly name: string };
+  readonly memoryMib: number;
+  readonly vcpuCount: number;
   readonly traits: MachineTraits;
   readonly address: AddressMode;
   /** What runs in it. */

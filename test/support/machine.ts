@@ -5,8 +5,11 @@ import type { Machine } from "../../host-tools/qemu/machine.ts";
 import { pvhKernel } from "./pvh-kernel.ts";
 import type { TemporaryFolder } from "./temporary-folder.ts";
 
+/** A machine that boots a kernel. */
+export type BootMachine = Machine & { readonly kernel: NonNullable<Machine["kernel"]> };
+
 /** Describes a machine without touching any file. */
-export function machineIn(folder: string, changes: Partial<Machine> = {}): Machine {
+export function machineIn(folder: string, changes: Partial<BootMachine> = {}): BootMachine {
   return {
     name: "test",
     uuid: "6f1c8a1e-7d3b-4c55-9c0e-3f2d1b0a9e8d",
@@ -29,8 +32,8 @@ export function machineIn(folder: string, changes: Partial<Machine> = {}): Machi
 export async function startableMachine(
   folder: TemporaryFolder,
   kernel: Parameters<typeof pvhKernel>[0] = { ending: "halt" },
-  changes: Partial<Machine> = {},
-): Promise<Machine> {
+  changes: Partial<BootMachine> = {},
+): Promise<BootMachine> {
   const machine = machineIn(folder.path, { uuid: randomUUID(), ...changes });
   await writeFile(machine.kernel.path, pvhKernel(kernel));
   return machine;

@@ -3,6 +3,7 @@ import { KernelStore } from "../../../image-builder/kernels/kernel-store.ts";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
 import { InstanceStore } from "../../instance/instance-store.ts";
+import { TemplateStore } from "../../instance/template-store.ts";
 import type { Execute } from "../invocation.ts";
 
 export const execute: Execute<"complete-words"> = async ({ operands, output }) => {
@@ -16,6 +17,8 @@ async function wordsOf(kind: string): Promise<readonly string[]> {
   switch (kind) {
     case "instances":
       return (await new InstanceStore(folders).list()).map(({ name }) => name);
+    case "templates":
+      return (await new TemplateStore(folders).list()).map(({ name }) => name);
     case "images":
       return (await new ImageStore(folders.data).list()).flatMap(({ names }) => names);
     case "kernels":

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { HostError } from "../../errors.ts";
 import { type Instance, Instances } from "../../instance/instances.ts";
 import type { CreateOptions } from "../../instance/new-record.ts";
+import type { Template } from "../../instance/template.ts";
 import { parsePublish } from "../../network/publish.ts";
 import { createAndStart } from "../../run.ts";
 import { waitStarted } from "../background.ts";
@@ -25,12 +26,20 @@ export const execute: Execute<"run"> = async (invocation) => {
   // What is wrong with the options is said before anything is built.
   const create = await createOptions(invocation, args);
   const instances = new Instances();
-  const image = await imageOf(invocation, instances, target);
-  const started = await createAndStart(instances, { ...create, image }, { signal });
+  const template = options.clone ? await templateFor(instances, target) : undefined;
+  const image = template?.imageId ?? (await imageOf(invocation, instances, target));
+  const started = await createAndStart(
+    instances,
+    { ...create, ...(template && likeTemplate(template, create)), image },
+    { signal },
+  );
   const { launch } = started.record;
   const isQuiet = options.quiet || options.json;
   if (!isQuiet && launch?.accelerator === "tcg")
     output.note(printableLine(launch.acceleratorReason));
+  const boot = launch?.boot;
+  if (!isQuiet && boot?.kind === "cold" && boot.why !== undefined)
+    output.note(printableLine(`starting cold: ${boot.why}`));
   try {
     if (!options.detach) {
       const { interactive } = options;
@@ -73,12 +82,40 @@ function isTooSmall(error: unknown): boolean {
   return error instanceof HostError && error.facts.detail?.["isTooSmall"] === true;
 }
 
+/**
+ * A template by its name, or the newest of an image.
+ *
+ * @throws {HostError} WL_TEMPLATE_UNKNOWN
+ */
+async function templateFor(instances: Instances, reference: string): Promise<Template> {
+  const named = await instances.templates.find(reference);
+  if (named) return named;
+  const image = await instances.images.find(reference);
+  const [newest] = image
+    ? (await instances.templates.list()).filter(({ imageId }) => imageId === image.id)
+    : [];
+  return newest ?? (await instances.templates.get(reference));
+}
+
+/** What was not asked for is as it is in the template. */
+function likeTemplate(template: Template, asked: Partial<CreateOptions>): Partial<CreateOptions> {
+  return {
+    boot: { template: template.id },
+    memoryMib: asked.memoryMib ?? template.memoryMib,
+    vcpuCount: asked.vcpuCount ?? template.vcpuCount,
+    environment: { ...template.program.env, ...asked.environment },
+  };
+}
+
 async function createOptions(
   { options }: Invocation<"run">,
   args: readonly string[],
 ): Promise<Omit<CreateOptions, "image">> {
   const files = await Promise.all(options["env-file"].map(readVariables));
   const { cpus, memory, restart, scratch, user, workdir } = options;
+  if (options.clone && options.cold) {
+    throw usage("A clone does not boot", "Leave --clone or --cold out");
+  }
   if (cpus === 0) throw usage("A machine needs a vCPU", "Write --cpus 1 or more");
   if (workdir !== undefined && !workdir.startsWith("/")) {
     throw usage(
@@ -95,6 +132,7 @@ async function createOptions(
     kernelPath: options.kernel === undefined ? undefined : await kernelPath(options.kernel),
     publish: options.publish.map(parsePublish),
     address: options.dhcp ? "dhcp" : "static",
+    boot: options.cold ? "cold" : undefined,
     autoRemove: options.rm,
     environment: { ...Object.assign({}, ...files), ...environment(options.env) },
     args,

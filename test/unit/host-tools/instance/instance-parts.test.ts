@@ -154,6 +154,7 @@ test("every instance gives a machine that QEMU's command line can be made of", (
           firstStagePath: "/i",
           basePath: "/b",
           rootPath: "/p",
+          mode: { kind: "cold" },
           forwards: [{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 1, guestPort: 8000 }],
         });
         assert.equal(
