@@ -2,22 +2,22 @@
  * Debian's cloud kernel, fetched with apt's own client (which checks signatures) and unpacked, not
  * installed. The only command of Windlass that uses the network by itself is the one that calls this.
  */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { promisify } from "node:util";
 import { type Extract, extract } from "tar-stream";
 import { ImageError } from "../errors.ts";
 import { withIoError } from "../runtimes/io-error.ts";
 import { pathBeside } from "../store/replace-file.ts";
+import { debianTool, messageOf, unavailable as unavailableFromDebian } from "./debian-tool.ts";
 import type { Kernel, KernelStore } from "./kernel-store.ts";
 
 /** Always depends on the newest kernel of its suite. */
 const META_PACKAGE = "linux-image-cloud-amd64";
 
-const run = promisify(execFile);
+const SUBJECT = "Debian's cloud kernel";
 
 /**
  * Downloads, unpacks and takes in the newest cloud kernel of this machine's Debian.
@@ -33,11 +33,11 @@ export async function addDebianKernel(
   const folder = await mkdtemp(pathBeside(join(cacheFolder, "kernel-package")));
   try {
     await chmod(folder, 0o755); // apt's download runs as a user of its own where it can
-    const wait = signal ? { signal } : {};
-    const { stdout } = await apt("apt-cache", ["depends", META_PACKAGE], wait);
+    const wait = { subject: SUBJECT, ...(signal && { signal }) };
+    const stdout = await debianTool("apt-cache", ["depends", META_PACKAGE], wait);
     const name = /^\s*Depends: (linux-image-\S+)$/m.exec(stdout)?.[1];
     if (name === undefined) throw unavailable(`package ${META_PACKAGE} is not known to apt`);
-    await apt("apt-get", ["download", "-qq", name], { cwd: folder, ...wait });
+    await debianTool("apt-get", ["download", "-qq", name], { cwd: folder, ...wait });
     const file = (await readdir(folder)).find((entry) => entry.endsWith(".deb"));
     if (file === undefined) throw unavailable(`apt-get downloaded no package ${name}`);
     return await addKernelPackage(store, join(folder, file), { workFolder: folder, ...wait });
@@ -52,10 +52,9 @@ export async function addKernelPackage(
   packagePath: string,
   options: { readonly workFolder: string; readonly signal?: AbortSignal },
 ): Promise<Kernel> {
-  const wait = options.signal ? { signal: options.signal } : {};
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-deb's own placeholders
   const fields = ["--show", "--showformat", "${Package} ${Version}", packagePath];
-  const { stdout: title } = await apt("dpkg-deb", fields, wait);
+  const title = await debianTool("dpkg-deb", fields, { subject: SUBJECT, signal: options.signal });
   const paths = await unpack(packagePath, join(options.workFolder, "root"), options.signal);
   const vmlinuz = paths.find((path) => basename(path).startsWith("vmlinuz-"));
   if (vmlinuz === undefined) throw unavailable(`package "${packagePath}" holds no kernel`);
@@ -114,32 +113,6 @@ async function extractKernel(archive: Extract, target: string): Promise<string[]
   return paths;
 }
 
-async function apt(
-  program: string,
-  args: readonly string[],
-  options: { cwd?: string; signal?: AbortSignal },
-): Promise<{ stdout: string }> {
-  try {
-    return await run(program, [...args], { ...options, env: { ...process.env, LC_ALL: "C" } });
-  } catch (cause) {
-    options.signal?.throwIfAborted();
-    const words = cause instanceof Error && "stderr" in cause ? String(cause.stderr) : "";
-    const reason = words.trim() || messageOf(cause);
-    throw unavailable(`${program} failed: ${reason}`, cause);
-  }
-}
-
 function unavailable(why: string, cause?: unknown): ImageError {
-  return new ImageError(
-    "WL_IMAGE_KERNEL_UNAVAILABLE",
-    `Cannot fetch Debian's cloud kernel: ${why}`,
-    {
-      next: 'As root, run "apt-get update"; or run "windlass kernel add FILE" with a kernel of yours',
-    },
-    cause,
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return unavailableFromDebian(SUBJECT, why, cause);
 }

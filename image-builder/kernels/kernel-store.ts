@@ -24,7 +24,7 @@ import { basename, join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { withIoError } from "../runtimes/io-error.ts";
 import { lockFile } from "../store/file-lock.ts";
-import { REMAINS_PREFIX, removeRemains, replaceFile } from "../store/replace-file.ts";
+import { pathBeside, REMAINS_PREFIX, removeRemains, replaceFile } from "../store/replace-file.ts";
 import { isElfKernel, kernelRelease } from "./bz-image.ts";
 import { GUEST_MODULES, moduleLoadOrder, SPARE_MODULES } from "./module-set.ts";
 
@@ -139,6 +139,31 @@ export class KernelStore {
   async use(release: string): Promise<void> {
     await this.get(release);
     await replaceFile(join(this.#folder, "current"), `${release}\n`);
+  }
+
+  /**
+   * Removes a kernel. Images that were built with it keep their copy.
+   *
+   * @throws {ImageError} WL_IMAGE_KERNEL_UNAVAILABLE when there is no such kernel, WL_IMAGE_STORE when it is
+   *   the current one
+   */
+  async remove(release: string): Promise<Kernel> {
+    await withIoError("write", this.#folder, mkdir(this.#folder, { recursive: true, mode: 0o700 }));
+    await using _lock = await lockFile(join(this.#folder, ".lock"));
+    const kernel = await this.get(release);
+    if ((await this.current())?.release === release) {
+      const others = (await this.list()).map((one) => one.release).filter((one) => one !== release);
+      const next =
+        others.length > 0
+          ? `Choose another one first: windlass kernel use ${others[0]}`
+          : "Take another one in first: windlass kernel add debian";
+      const message = `Cannot remove kernel "${release}": it is the current one`;
+      throw new ImageError("WL_IMAGE_STORE", message, { next });
+    }
+    const beside = pathBeside(kernel.folder);
+    await withIoError("write", kernel.folder, rename(kernel.folder, beside));
+    await withIoError("write", beside, rm(beside, { recursive: true }));
+    return kernel;
   }
 
   /** Writes a kernel's folder beside and renames it. The caller holds the lock. */
