@@ -75,6 +75,7 @@ const nouns: { readonly [T in Tag]: (agent: Agent) => Promise<Operations<T>> } =
   template: async (agent) => (await import("./template.ts")).templateOperations(agent),
   stats: async (agent) => (await import("./stats.ts")).statsOperations(agent),
   instance: async (agent) => (await import("./instance.ts")).instanceOperations(agent),
+  clock: async (agent) => (await import("./clock.ts")).clockOperations(agent),
   openapi: async () => (await import("./openapi.ts")).openapiOperations(),
 };
 

@@ -13,6 +13,10 @@ export interface GuestSystem {
   hostname(): string;
   /** @throws when the kernel refuses */
   setHostname(name: string): void;
+  /** Of the network card, "52:57:00:01:02:03". @throws when the kernel refuses */
+  setMacAddress(address: string): void;
+  /** By what has passed while the machine stood still. @throws when the kernel refuses */
+  advanceClock(milliseconds: number): void;
   /** The kernel's log, oldest line first. */
   dmesg(): string;
   /** Ends the program, syncs and powers off. Called after the reply is on its way. */

@@ -2,6 +2,7 @@
 export * from "./api.ts";
 export * from "./app.ts";
 export * from "./archive.ts";
+export * from "./clock.ts";
 export * from "./env.ts";
 export * from "./error-reply.ts";
 export * from "./exec.ts";

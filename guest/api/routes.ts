@@ -301,6 +301,22 @@ export const routes = {
     path: "/v1/instance",
     summary: "Which instance this is",
   },
+  instanceSet: {
+    ...v1Admin,
+    method: "PUT",
+    tag: "instance",
+    path: "/v1/instance",
+    takes: ["body"],
+    summary: "Make a restored machine another instance; tokens change with it",
+  },
+  clockAdvance: {
+    ...v1Admin,
+    method: "POST",
+    tag: "clock",
+    path: "/v1/clock/advance",
+    takes: ["body"],
+    summary: "Set the clock right after the machine stood still",
+  },
   templateWarmUp: {
     ...v1Admin,
     method: "POST",

@@ -3,6 +3,7 @@ import type { Static, TSchema } from "typebox";
 import { apiSchemas } from "./api.ts";
 import { appSchemas } from "./app.ts";
 import { archiveSchemas } from "./archive.ts";
+import { clockSchemas } from "./clock.ts";
 import { envSchemas } from "./env.ts";
 import { execSchemas } from "./exec.ts";
 import { fileSchemas } from "./file.ts";
@@ -38,6 +39,7 @@ export const schemas = {
   ...healthSchemas,
   ...statsSchemas,
   ...instanceSchemas,
+  ...clockSchemas,
   ...templateSchemas,
   ...openapiSchemas,
 } satisfies Record<OperationId, OperationSchemas>;

@@ -1,7 +1,9 @@
 /** The agent's view of the real machine: guest/agent/guest-system.ts over system calls and /proc. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Credentials, GuestSystem } from "../agent/guest-system.ts";
+import { wallClock } from "../syscalls/clock.ts";
 import type { NativeLibrary } from "../syscalls/koffi.ts";
+import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { restartMachine } from "../syscalls/power.ts";
 import { pseudoTerminals } from "../syscalls/pseudo-terminal.ts";
 import { readKernelLog } from "./kernel-log.ts";
@@ -9,6 +11,7 @@ import type { ProgramSupervisor } from "./program-supervisor.ts";
 
 /** How long the program has to end before the machine powers off without it. */
 const POWEROFF_STOP_TIMEOUT_MS = 10_000;
+const NETWORK_CARD = "eth0";
 
 export interface GuestMachineOptions {
   readonly native: NativeLibrary;
@@ -26,6 +29,14 @@ export function guestSystem(options: GuestMachineOptions): GuestSystem {
     sysRoot: "/sys",
     hostname: () => readFileSync("/proc/sys/kernel/hostname", "utf8").trim(),
     setHostname: (name) => writeFileSync("/proc/sys/kernel/hostname", name),
+    setMacAddress(address) {
+      // So that the kernel tells the network at once (Documentation/networking/ip-sysctl.rst).
+      writeFileSync(`/proc/sys/net/ipv4/conf/${NETWORK_CARD}/arp_notify`, "1");
+      const interfaces = networkInterfaces(native);
+      interfaces.setHardwareAddress(NETWORK_CARD, address);
+      interfaces.close();
+    },
+    advanceClock: (milliseconds) => wallClock(native).advance(milliseconds),
     dmesg: readKernelLog,
     async poweroff() {
       await supervisor.stop({ timeoutMs: POWEROFF_STOP_TIMEOUT_MS });

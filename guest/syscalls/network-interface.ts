@@ -2,8 +2,8 @@
  * IPv4 configuration of network interfaces through the classic ioctls (netdevice(7), rtentry in
  * include/uapi/linux/route.h).
  *
- * struct ifreq, 40 bytes: name at 0 (16), then at 16 a sockaddr_in (family u16, port u16, address) or
- * the flags (u16) or the index. struct rtentry, 120 bytes: destination at 8, gateway at 24, mask at
+ * struct ifreq, 40 bytes: name at 0 (16), then at 16 a sockaddr_in (family u16, port u16, address), a
+ * hardware address (family u16, 6 bytes), the flags (u16) or the index. struct rtentry, 120 bytes: destination at 8, gateway at 24, mask at
  * 40 (sockaddr_in each), flags u16 at 56, device name pointer at 88.
  */
 import { type NativeLibrary, systemCallError } from "./koffi.ts";
@@ -13,10 +13,13 @@ const SIOCDELRT = 0x890c;
 const SIOCSIFFLAGS = 0x8914;
 const SIOCSIFADDR = 0x8916;
 const SIOCSIFNETMASK = 0x891c;
+const SIOCSIFHWADDR = 0x8924;
 const IFREQ_BYTES = 40;
 const RTENTRY_BYTES = 120;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
+/** ARPHRD_ETHER (include/uapi/linux/if_arp.h) */
+const ETHERNET = 1;
 /** IFF_UP | IFF_RUNNING */
 const FLAGS_UP = 0x41;
 const RTF_UP = 1;
@@ -38,6 +41,8 @@ export interface NetworkInterfaces {
   up(name: string): void;
   /** Sets address and mask, and so the route to the network itself. */
   setAddress(name: string, address: string, mask: string): void;
+  /** "52:57:00:01:02:03"; an interface that is up stays up. */
+  setHardwareAddress(name: string, address: string): void;
   /** A route that exists already is fine. */
   addRoute(route: Route): void;
   deleteRoute(route: Route): void;
@@ -78,6 +83,12 @@ export function networkInterfaces(native: NativeLibrary): NetworkInterfaces {
       call(SIOCSIFADDR, request, `give ${name} the address ${address}`);
       writeSocketAddress(request, 16, mask);
       call(SIOCSIFNETMASK, request, `give ${name} the mask ${mask}`);
+    },
+    setHardwareAddress(name, address) {
+      const request = interfaceRequest(name);
+      request.writeUInt16LE(ETHERNET, 16);
+      request.set(Buffer.from(address.replaceAll(":", ""), "hex"), 18);
+      call(SIOCSIFHWADDR, request, `give ${name} the hardware address ${address}`);
     },
     addRoute(route) {
       call(SIOCADDRT, routeEntry(route), `add the route to ${route.destination}`, EEXIST);

@@ -39,6 +39,8 @@ export interface Happened {
   readonly stdin: string[];
   hostname: string;
   restarts: number;
+  macAddress?: string;
+  advancedMs: number;
 }
 
 export interface TestAgent extends AsyncDisposable {
@@ -56,7 +58,14 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 export async function testAgent(overrides: Partial<GuestSystem> = {}): Promise<TestAgent> {
   const folder = await mkdtemp(join(tmpdir(), "windlass-agent-"));
   await writeFixtures(folder);
-  const happened: Happened = { power: [], signals: [], stdin: [], hostname: "box", restarts: 0 };
+  const happened: Happened = {
+    power: [],
+    signals: [],
+    stdin: [],
+    hostname: "box",
+    restarts: 0,
+    advancedMs: 0,
+  };
   let status: ProgramStatus = { ...RUNNING };
   const program: ProgramControl = {
     status: () => status,
@@ -82,6 +91,12 @@ export async function testAgent(overrides: Partial<GuestSystem> = {}): Promise<T
     hostname: () => happened.hostname,
     setHostname: (name) => {
       happened.hostname = name;
+    },
+    setMacAddress: (address) => {
+      happened.macAddress = address;
+    },
+    advanceClock: (milliseconds) => {
+      happened.advancedMs += milliseconds;
     },
     dmesg: () => "[    0.000000] Hypervisor detected: KVM\n[    0.100000] hello\n",
     poweroff: () => {
