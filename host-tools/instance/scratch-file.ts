@@ -7,32 +7,40 @@ import { emptyDisk } from "../../image-builder/disks/empty-disk.ts";
 import { checkOverlay, createOverlay } from "../../image-builder/disks/overlay-file.ts";
 import { HostError } from "../errors.ts";
 import type { InstanceRecord } from "./instance-record.ts";
-import type { InstanceStore } from "./instance-store.ts";
+
+export interface ScratchPlace {
+  /** The disk's file (InstanceFiles.scratch). */
+  readonly path: string;
+  /** Folders.data: where the empty disks are. */
+  readonly dataFolder: string;
+}
 
 const BYTES_PER_MIB = 1024 * 1024;
 
 /**
- * Makes the disk of an instance that never ran, looks at the disk of one that did. The caller holds the
+ * Makes the disk of an instance that never ran, unless it was given one already (a clone's stands on its
+ * template's); looks at the disk of one that did. The caller holds the
  * change lock, and the machine does not run.
  *
  * @throws {ImageError} WL_IMAGE_STORE when it is missing or damaged, WL_IMAGE_IO; {HostError} WL_HOST_IO
  *   when the disk it stands on is missing
  */
-export async function prepareScratch(record: InstanceRecord, store: InstanceStore): Promise<void> {
+export async function prepareScratch(
+  record: InstanceRecord,
+  { path, dataFolder }: ScratchPlace,
+): Promise<void> {
   const { scratch } = record.options;
   if (!scratch) return;
-  const { scratch: path } = store.files(record.id);
-  const { data } = store.folders;
   const sizeBytes = scratch.sizeMib * BYTES_PER_MIB;
   if (!record.launch && !(await exists(path))) {
-    const backing = { path: await emptyDisk(data, scratch.sizeMib), format: "raw" } as const;
+    const backing = { path: await emptyDisk(dataFolder, scratch.sizeMib), format: "raw" } as const;
     await createOverlay(path, { backing, sizeBytes });
     return;
   }
   const { backingPath } = await checkOverlay(path);
   if (backingPath === undefined || (await exists(backingPath))) return;
   // An empty disk can be made again, if this version of Windlass makes the same one.
-  if ((await emptyDisk(data, scratch.sizeMib)) === backingPath) return;
+  if ((await emptyDisk(dataFolder, scratch.sizeMib)) === backingPath) return;
   throw new HostError(
     "WL_HOST_IO",
     `Cannot use the scratch disk of "${record.name}": "${backingPath}", which it stands on, is missing`,

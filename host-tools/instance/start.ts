@@ -49,7 +49,7 @@ export async function startInstance(
   const choice = await chooseTemplate(record, plan.traits, { store: templates, request: boot });
   await store.makeRuntimeFolder();
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
-  await prepareScratch(record, store);
+  await prepareScratch(record, { path: files.scratch, dataFolder: store.folders.data });
   const journalOffset = await prepareFiles(record, files);
   const start: Start = { record, files, plan, alive, signal };
   const { launched, boot: how } = choice.template

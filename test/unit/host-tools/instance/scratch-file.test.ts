@@ -15,8 +15,11 @@ const test = suite("scratch file");
 const options = { ...instanceRecord().options, scratch: { sizeMib: 64, path: "/scratch" } };
 const sizeBytes = 64 * 1024 * 1024;
 
-const prepare = ({ record, store }: InstanceFixture, isNew: boolean): Promise<void> =>
-  prepareScratch({ ...record, launch: isNew ? undefined : launch }, store);
+const prepare = (instance: InstanceFixture, isNew: boolean): Promise<void> =>
+  prepareScratch(
+    { ...instance.record, launch: isNew ? undefined : launch },
+    { path: instance.files.scratch, dataFolder: instance.folders.data },
+  );
 
 test("an instance that asks for none gets none", async () => {
   await using instance = await storedInstance();
