@@ -8,7 +8,7 @@ import { checkOverlay, createOverlay } from "../../image-builder/disks/overlay-f
 import { HostError } from "../errors.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 
-export interface ScratchPlace {
+interface ScratchPlace {
   /** The disk's file (InstanceFiles.scratch). */
   readonly path: string;
   /** Folders.data: where the empty disks are. */
@@ -19,8 +19,8 @@ const BYTES_PER_MIB = 1024 * 1024;
 
 /**
  * Makes the disk of an instance that never ran, unless it was given one already (a clone's stands on its
- * template's); looks at the disk of one that did. The caller holds the
- * change lock, and the machine does not run.
+ * template's); looks at the disk of one that did. The caller holds the change lock, and the machine does
+ * not run.
  *
  * @throws {ImageError} WL_IMAGE_STORE when it is missing or damaged, WL_IMAGE_IO; {HostError} WL_HOST_IO
  *   when the disk it stands on is missing
