@@ -7,6 +7,7 @@ import { emptyDisk } from "../../image-builder/disks/empty-disk.ts";
 import { checkOverlay, createOverlay } from "../../image-builder/disks/overlay-file.ts";
 import { HostError } from "../errors.ts";
 import type { InstanceRecord } from "./instance-record.ts";
+import { scratchLayers } from "./scratch-layers.ts";
 
 interface ScratchPlace {
   /** The disk's file (InstanceFiles.scratch). */
@@ -37,7 +38,8 @@ export async function prepareScratch(
     await createOverlay(path, { backing, sizeBytes });
     return;
   }
-  const { backingPath } = await checkOverlay(path);
+  const [bottom = path] = (await scratchLayers(path)).reverse();
+  const { backingPath } = await checkOverlay(bottom);
   if (backingPath === undefined || (await exists(backingPath))) return;
   // An empty disk can be made again, if this version of Windlass makes the same one.
   if ((await emptyDisk(dataFolder, scratch.sizeMib)) === backingPath) return;

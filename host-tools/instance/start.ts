@@ -14,6 +14,7 @@ import type { Boot, BootRequest, InstanceRecord, Launch } from "./instance-recor
 import type { InstanceStore } from "./instance-store.ts";
 import { type Launched, launchQemu } from "./launch.ts";
 import { prepareScratch } from "./scratch-file.ts";
+import { topLayer } from "./scratch-layers.ts";
 import type { Template } from "./template.ts";
 import { chooseTemplate, type LateBound } from "./template-choice.ts";
 import type { TemplateStore } from "./template-store.ts";
@@ -51,7 +52,8 @@ export async function startInstance(
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
   await prepareScratch(record, { path: files.scratch, dataFolder: store.folders.data });
   const journalOffset = await prepareFiles(record, files);
-  const start: Start = { record, files, plan, alive, signal };
+  const scratch = record.options.scratch ? await topLayer(files.scratch) : files.scratch;
+  const start: Start = { record, files: { ...files, scratch }, plan, alive, signal };
   const { launched, boot: how } = choice.template
     ? await cloneOrBoot(start, choice.template, choice.late, templates)
     : { launched: await bootMachine(start), boot: { kind: "cold", why: choice.why } as const };

@@ -79,6 +79,20 @@ export interface QmpSchemaItem {
   readonly "meta-type": string;
 }
 
+/** QAPI BlockdevOptions, of the drivers that we use. */
+export interface QmpBlockNode {
+  readonly driver: "file" | "qcow2";
+  readonly "node-name"?: string;
+  readonly "read-only"?: boolean;
+  readonly "auto-read-only"?: boolean;
+  readonly discard?: "unmap";
+  readonly filename?: string;
+  /** Name of a node. */
+  readonly file?: string;
+  /** null: none, whatever the file itself says. */
+  readonly backing?: null;
+}
+
 /** QAPI MigrationCapability, those we use. */
 export interface QmpMigrationCapability {
   readonly capability: "events" | "x-ignore-shared";
@@ -103,6 +117,25 @@ export const qmpCommands = {
   "query-block": command<Nothing, readonly QmpBlockDevice[]>(
     {},
     { device: "required", qdev: "optional", inserted: "optional" },
+  ),
+  "blockdev-add": command<QmpBlockNode, Nothing>(
+    {
+      driver: "required",
+      "node-name": "optional",
+      "read-only": "optional",
+      "auto-read-only": "optional",
+      discard: "optional",
+      filename: "optional",
+      file: "optional",
+      backing: "optional",
+    },
+    {},
+  ),
+  "blockdev-del": command<{ "node-name": string }, Nothing>({ "node-name": "required" }, {}),
+  /** Puts one node on top of another; whoever used that one uses both from then on. */
+  "blockdev-snapshot": command<{ node: string; overlay: string }, Nothing>(
+    { node: "required", overlay: "required" },
+    {},
   ),
   "query-chardev": command<Nothing, readonly QmpCharacterDevice[]>(
     {},

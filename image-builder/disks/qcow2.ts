@@ -11,13 +11,13 @@
  * | 2 | first refcount block: the four clusters are in use |
  * | 3 | L1 table: nothing is mapped, so everything is read from the backing file |
  *
- * The backing file's path is kept inside, absolute: folders that hold overlays cannot be moved.
+ * The backing file's path is kept inside. An absolute one means that neither file can be moved alone.
  */
 
 export type BackingFormat = "raw" | "qcow2";
 
 export interface Backing {
-  /** Absolute. */
+  /** Absolute; or the bare name of a file in the overlay's own folder, wherever that will be. */
   readonly path: string;
   readonly format: BackingFormat;
 }
@@ -43,6 +43,8 @@ const REFCOUNT_ORDER = 4;
 const BACKING_FORMAT_EXTENSION = 0xe2792aca;
 /** "Length of the backing file name in bytes. Must not be longer than 1023 bytes." */
 const BACKING_PATH_LIMIT_BYTES = 1023;
+/** Without the colon that makes QEMU see a protocol. */
+const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 /** The L1 table is one cluster: 8192 entries, 4 TiB. */
 const SIZE_LIMIT_BYTES = (CLUSTER_BYTES / 8) * BYTES_PER_L2_TABLE;
 
@@ -63,7 +65,8 @@ export function overlayPieces(
   sizeBytes: number,
 ): readonly { readonly offsetBytes: number; readonly bytes: Buffer }[] {
   const path = Buffer.from(backing.path);
-  if (!backing.path.startsWith("/") || path.length > BACKING_PATH_LIMIT_BYTES) {
+  const isPlain = backing.path.startsWith("/") || FILE_NAME.test(backing.path);
+  if (!isPlain || path.length > BACKING_PATH_LIMIT_BYTES) {
     throw new RangeError(`"${backing.path}" is not absolute, or too long for a qcow2 file`);
   }
   if (!(sizeBytes > 0 && sizeBytes % 512 === 0 && sizeBytes <= SIZE_LIMIT_BYTES)) {

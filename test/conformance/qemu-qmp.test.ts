@@ -12,7 +12,15 @@ interface SchemaItem {
   readonly "arg-type"?: string;
   readonly "ret-type"?: string;
   readonly "element-type"?: string;
-  readonly members?: readonly { readonly name: string; readonly default?: null }[];
+  readonly members?: readonly Member[];
+  /** What else there is to say, depending on the value of one member. */
+  readonly variants?: readonly { readonly type: string }[];
+}
+
+interface Member {
+  readonly name: string;
+  /** Present: the member may be absent. */
+  readonly default?: null;
 }
 
 type Names = Readonly<Record<string, "required" | "optional">>;
@@ -38,7 +46,11 @@ function objectType(name: string | undefined): SchemaItem | undefined {
 
 /** Every member we name exists; what we rely on is always there; what QEMU needs, we ask for. */
 function compare(ours: Names, theirs: SchemaItem | undefined, direction: "sent" | "received") {
-  const members = new Map(theirs?.members?.map((member) => [member.name, member]));
+  const ofVariants = (theirs?.variants ?? []).flatMap(({ type }): Member[] => {
+    return objectType(type)?.members?.map(({ name }) => ({ name, default: null })) ?? [];
+  });
+  const all = [...ofVariants, ...(theirs?.members ?? [])];
+  const members = new Map(all.map((member) => [member.name, member]));
   for (const [name, presence] of Object.entries(ours)) {
     const member = members.get(name);
     assert.ok(member, `QEMU knows no "${name}"`);

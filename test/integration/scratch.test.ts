@@ -166,7 +166,7 @@ withMachine("a cut, damaged or missing disk is an error, not an empty disk", asy
   await truncate(scratch, whole.length - 3 * 65536);
   let error = await start();
   assert.is(error.code, "WL_IMAGE_STORE");
-  assert.match(error.message, /scratch\.qcow2": it was cut$/);
+  assert.match(error.message, /scratch-[0-9a-f]+\.qcow2": it was cut$/);
   await writeFile(scratch, "nonsense");
   error = await start();
   assert.match(error.message, /it is no qcow2 file$/);

@@ -39,7 +39,7 @@ test("refuses what the format has no room for", () => {
   for (const size of [0, -512, 100, 2 ** 42 + 512, Number.NaN]) {
     assert.throws(() => overlayPieces(raw, size), /no size of a disk/);
   }
-  for (const path of ["disk", "", `/${"x".repeat(1023)}`]) {
+  for (const path of ["a/disk", "nbd:disk", "", `/${"x".repeat(1023)}`]) {
     assert.throws(() => overlayPieces({ ...raw, path }, 512), /not absolute, or too long/);
   }
 });
