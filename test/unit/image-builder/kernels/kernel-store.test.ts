@@ -298,4 +298,33 @@ test("holes of an unpacked kernel stay zeros, whatever its size", async () => {
   }
 });
 
+test("a kernel that is not the current one is removed", async () => {
+  await using folder = await temporaryFolder();
+  const store = new KernelStore(folder.path);
+  await store.add(await kernelFiles(folder, { release: "6.1.0-a" }));
+  const other = await store.add(await kernelFiles(folder, { release: "6.1.0-b" }));
+  assert.equal(await store.remove("6.1.0-b"), other);
+  assert.equal(
+    (await store.list()).map(({ release }) => release),
+    ["6.1.0-a"],
+  );
+  assert.equal((await readdir(folder.file("kernels"))).sort(), [".lock", "6.1.0-a", "current"]);
+  const again = await refusal(store.remove("6.1.0-b"));
+  assert.is(again.code, "WL_IMAGE_KERNEL_UNAVAILABLE");
+});
+
+test("the current kernel is not removed, and the error says what to do first", async () => {
+  await using folder = await temporaryFolder();
+  const store = new KernelStore(folder.path);
+  await store.add(await kernelFiles(folder, { release: "6.1.0-a" }));
+  const alone = await refusal(store.remove("6.1.0-a"));
+  assert.is(alone.code, "WL_IMAGE_STORE");
+  assert.match(alone.facts.next ?? "", "windlass kernel add debian");
+  await store.add(await kernelFiles(folder, { release: "6.1.0-b" }));
+  const error = await refusal(store.remove("6.1.0-a"));
+  assert.match(error.message, 'Cannot remove kernel "6.1.0-a": it is the current one');
+  assert.match(error.facts.next ?? "", "windlass kernel use 6.1.0-b");
+  assert.is((await store.current())?.release, "6.1.0-a");
+});
+
 test.run();
