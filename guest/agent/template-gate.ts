@@ -6,6 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { read } from "node:fs";
+import { setPriority } from "node:os";
 import { promisify } from "node:util";
 import type { WakeDocument } from "../api/template.ts";
 import { AgentError } from "./agent-error.ts";
@@ -15,6 +16,8 @@ const HELPER = "/sbin/windlass-wake";
 /** A line of the host's that is longer is none of its. */
 const DOCUMENT_BYTES_MAX = 1024 * 1024;
 const READ_BYTES = 64 * 1024;
+/** The least there is: setpriority(2). */
+const WAKING_PRIORITY = 19;
 /** Below this the guest's clock is left alone: about what a request takes under emulation. */
 const CLOCK_TOLERANCE_MS = 20;
 
@@ -82,6 +85,8 @@ export class TemplateGate {
   /** Stops everything, this process too. The helper says in the journal when that is so. */
   arm(): void {
     const { system, onWake, onFailure } = this.#options;
+    // In a clone the program goes first: the agent's part takes as long as the program's first answer.
+    setPriority(WAKING_PRIORITY);
     const { fifo, held } = this.#programs;
     const waiters = held.map(String);
     const helper = spawn(HELPER, waiters, {
@@ -89,13 +94,17 @@ export class TemplateGate {
     });
     helper.once("error", (error) => {
       this.#isBusy = false;
+      setPriority(0);
       this.#programs.release();
       onFailure(error);
     });
     helper.once("exit", () => {
       this.#isBusy = false;
       this.#programs.forget();
-      this.#readDocument().then(onWake).catch(onFailure);
+      this.#readDocument()
+        .then(onWake)
+        .catch(onFailure)
+        .finally(() => setPriority(0));
     });
   }
 

@@ -61,6 +61,7 @@ export async function planBoot(
   const traits = machineTraits(describe(files, [], { kind: "cold" }), {
     qemuVersion: binary.version,
     kernel,
+    scratch: record.options.scratch,
   });
   return { binary, choice, traits, describe };
 }

@@ -2,6 +2,7 @@
  * What must be the same for a machine to load another's saved state: pure. QEMU checks little of it; a
  * state loaded into a machine with other devices or another CPU crashes late, or never quite works.
  */
+import type { ScratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import { qemuArguments } from "../qemu/command-line.ts";
 import type { Machine } from "../qemu/machine.ts";
 
@@ -13,6 +14,8 @@ export interface MachineTraits {
   readonly "CPU model": string;
   readonly vCPUs: string;
   readonly memory: string;
+  /** The guest has it mounted: another size or place would not do. */
+  readonly "scratch disk": string;
   readonly "machine type": string;
   readonly devices: readonly string[];
 }
@@ -23,7 +26,11 @@ export interface MachineTraits {
  */
 export function machineTraits(
   machine: Machine,
-  { qemuVersion, kernel }: { qemuVersion: string; kernel: string },
+  {
+    qemuVersion,
+    kernel,
+    scratch,
+  }: { qemuVersion: string; kernel: string; scratch: ScratchDisk | undefined },
 ): MachineTraits {
   const argv = qemuArguments({ ...machine, memoryFile: undefined, incoming: false });
   const values = (option: string): string[] =>
@@ -35,6 +42,7 @@ export function machineTraits(
     "CPU model": values("-cpu").join(" "),
     vCPUs: values("-smp").join(" "),
     memory: `${machine.memoryMib} MiB`,
+    "scratch disk": scratch ? `${scratch.sizeMib} MiB at ${scratch.path}` : "none",
     "machine type": values("-machine").join(" "),
     devices: values("-device").map((device) => device.replace(/,mac=[^,]*/, "")),
   };

@@ -98,6 +98,12 @@ export async function linkLayers(layers: readonly string[], folder: string): Pro
   }
 }
 
+/** Removes a disk with its layers from their folder; others that have links to them keep them. */
+export async function removeLayers(disk: string): Promise<void> {
+  const layers = await scratchLayers(disk).catch(() => []);
+  for (const path of [disk, ...layers]) await rm(path, { force: true });
+}
+
 function newLayerPath(folder: string): string {
   return join(folder, `scratch-${randomBytes(6).toString("hex")}.qcow2`);
 }

@@ -14,7 +14,7 @@ import type { Boot, BootRequest, InstanceRecord, Launch } from "./instance-recor
 import type { InstanceStore } from "./instance-store.ts";
 import { type Launched, launchQemu } from "./launch.ts";
 import { prepareScratch } from "./scratch-file.ts";
-import { topLayer } from "./scratch-layers.ts";
+import { removeLayers, scratchLayers, standOn, topLayer } from "./scratch-layers.ts";
 import type { Template } from "./template.ts";
 import { chooseTemplate, type LateBound } from "./template-choice.ts";
 import type { TemplateStore } from "./template-store.ts";
@@ -47,13 +47,17 @@ export async function startInstance(
   const boot = context.boot ?? record.options.boot;
   const files = store.files(record.id);
   const plan = await planBoot(record, files, { images, cacheFolder: store.folders.cache, signal });
-  const choice = await chooseTemplate(record, plan.traits, { store: templates, request: boot });
+  // What is on its own disk by now is not what a template's guest has in memory of it.
+  const hasWritten = record.options.scratch !== undefined && record.launch !== undefined;
+  const choice = await chooseTemplate(record, plan.traits, {
+    store: templates,
+    request: hasWritten ? "cold" : boot,
+  });
   await store.makeRuntimeFolder();
   await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
-  await prepareScratch(record, { path: files.scratch, dataFolder: store.folders.data });
   const journalOffset = await prepareFiles(record, files);
-  const scratch = record.options.scratch ? await topLayer(files.scratch) : files.scratch;
-  const start: Start = { record, files: { ...files, scratch }, plan, alive, signal };
+  const dataFolder = store.folders.data;
+  const start: Start = { record, files, plan, alive, dataFolder, signal };
   const { launched, boot: how } = choice.template
     ? await cloneOrBoot(start, choice.template, choice.late, templates)
     : { launched: await bootMachine(start), boot: { kind: "cold", why: choice.why } as const };
@@ -110,14 +114,26 @@ interface Start {
   readonly files: InstanceFiles;
   readonly plan: BootPlan;
   readonly alive: FileLock;
+  readonly dataFolder: string;
   readonly signal: AbortSignal | undefined;
 }
 
-function bootMachine({ record, files, plan, alive, signal }: Start): Promise<Launched> {
+async function bootMachine(start: Start): Promise<Launched> {
+  const { record, plan, alive, dataFolder, signal } = start;
   const { binary } = plan;
+  await prepareScratch(record, { path: start.files.scratch, dataFolder });
+  const files = await filesForQemu(record, start.files);
   const { publish } = record.options;
   const options = { binary, publish, alive, stderrLogPath: files.qemuLog, signal };
-  return launchQemu((forwards) => plan.describe(files, forwards, { kind: "cold" }), options);
+  return await launchQemu((forwards) => plan.describe(files, forwards, { kind: "cold" }), options);
+}
+
+/** QEMU opens the layer that is the disk's top now: the disk's own name may become another's. */
+export async function filesForQemu(
+  { options }: InstanceRecord,
+  files: InstanceFiles,
+): Promise<InstanceFiles> {
+  return options.scratch ? { ...files, scratch: await topLayer(files.scratch) } : files;
 }
 
 /** A template whose state QEMU refuses is no reason not to start. */
@@ -132,6 +148,7 @@ async function cloneOrBoot(
     const launched = await cloneMachine(start, { template, late, parent, templates });
     return { launched, boot: { kind: "clone", template: template.id, parent } };
   } catch (error) {
+    if (start.record.options.scratch) await removeLayers(start.files.scratch);
     start.signal?.throwIfAborted();
     const detail = error instanceof Error ? error.message : String(error);
     const why = `template "${template.name}" cannot be loaded: ${detail}`;
@@ -140,7 +157,7 @@ async function cloneOrBoot(
 }
 
 async function cloneMachine(
-  { record, files, plan, alive, signal }: Start,
+  { record, files: ownFiles, plan, alive, signal }: Start,
   {
     template,
     late,
@@ -148,7 +165,9 @@ async function cloneMachine(
     templates,
   }: { template: Template; late: LateBound; parent: Parent; templates: TemplateStore },
 ): Promise<Launched> {
-  const { state, memory } = templates.files(template.id);
+  const { state, memory, scratch } = templates.files(template.id);
+  if (record.options.scratch) await standOn(await scratchLayers(scratch), ownFiles.scratch);
+  const files = await filesForQemu(record, ownFiles);
   const mode = { kind: "load", memoryFile: { path: memory, access: "private" } } as const;
   await using stateFile: FileHandle = await open(state, "r");
   const launched = await launchQemu((forwards) => plan.describe(files, forwards, mode), {

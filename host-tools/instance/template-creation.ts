@@ -17,7 +17,8 @@ import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { launchQemu } from "./launch.ts";
 import { waitReady } from "./readiness.ts";
-import { prepareFiles } from "./start.ts";
+import { prepareScratch } from "./scratch-file.ts";
+import { filesForQemu, prepareFiles } from "./start.ts";
 import type { Template } from "./template.ts";
 import type { TemplateFiles, TemplateStore } from "./template-store.ts";
 
@@ -64,9 +65,12 @@ export async function templateFromImage(
     const journalOffset = await prepareFiles(record, files);
     await using alive = await lockFile(files.aliveLock, { signal });
     const memoryFile = { path: files.memory, access: "shared" } as const;
+    const dataFolder = templates.folders.data;
+    await prepareScratch(record, { path: files.scratch, dataFolder });
+    const qemuFiles = await filesForQemu(record, files);
     const startedMs = performance.now();
     const launched = await launchQemu(
-      (forwards) => plan.describe(files, forwards, { kind: "cold", memoryFile }),
+      (forwards) => plan.describe(qemuFiles, forwards, { kind: "cold", memoryFile }),
       {
         binary: plan.binary,
         publish: [],
