@@ -4,8 +4,8 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { cp, mkdir, readFile, watch, writeFile } from "node:fs/promises";
+import { closeSync, openSync, watch, writeSync } from "node:fs";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
@@ -82,13 +82,19 @@ export async function preloadedProgram(
     pid,
     line: async () => (await lines.next()).value,
     async arm(signal) {
-      const changes = watch(armed, { signal });
-      child.kill(ARM_SIGNAL);
-      for await (const { filename } of changes) {
-        if (filename !== String(pid)) continue;
-        return JSON.parse(await readFile(join(armed, filename), "utf8"));
+      // Not the iterator of node:fs/promises: in Node 20 it loses one of two changes at once.
+      const watcher = watch(armed, { signal });
+      try {
+        await new Promise<void>((resolve, reject) => {
+          watcher.on("change", (_event, name) => name === String(pid) && resolve());
+          watcher.on("error", reject);
+          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+          child.kill(ARM_SIGNAL);
+        });
+      } finally {
+        watcher.close();
       }
-      throw new Error("the folder is gone");
+      return JSON.parse(await readFile(join(armed, String(pid)), "utf8"));
     },
     wake: (record) => {
       writeSync(fifo, JSON.stringify(record).padEnd(WAKE_RECORD_BYTES));
