@@ -1,4 +1,5 @@
 /** An instance as `ps`, `run` and `start` show it. Pure. */
+import { isUp } from "../instance/instance-state.ts";
 import type { Instance } from "../instance/instances.ts";
 import type { PortForward } from "../qemu/machine.ts";
 import { agoText } from "./quantity-text.ts";
@@ -27,7 +28,7 @@ export interface InstanceView {
 
 export function instanceView({ record, state }: Instance): InstanceView {
   const { launch, end, options } = record;
-  const running = state === "running" ? launch : undefined;
+  const running = isUp(state) ? launch : undefined;
   return {
     id: record.id,
     name: record.name,
@@ -66,6 +67,8 @@ export function statusText(view: InstanceView, nowMs: number): string {
       return "Created";
     case "running":
       return `Up ${since(view.startedAt)}`;
+    case "suspended":
+      return `Up ${since(view.startedAt)} (Suspended)`;
     case "exited":
       return `Exited (${view.exitCode ?? "?"}) ${since(view.finishedAt)} ago`;
   }

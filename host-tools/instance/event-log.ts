@@ -5,7 +5,15 @@
 import { appendFile, mkdir, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-export type InstanceEventName = "create" | "start" | "stop" | "kill" | "die" | "destroy";
+export type InstanceEventName =
+  | "create"
+  | "start"
+  | "suspend"
+  | "resume"
+  | "stop"
+  | "kill"
+  | "die"
+  | "destroy";
 
 export interface InstanceEvent {
   /** Unix time in milliseconds, the host's clock. */

@@ -10,6 +10,8 @@ export interface InstanceFiles {
   /** Serial console. */
   readonly console: string;
   readonly journal: string;
+  /** There if the machine was suspended (suspension.ts). */
+  readonly suspension: string;
   /** qcow2; there if the instance has a scratch disk and was started. */
   readonly scratch: string;
   /** QEMU's own words. */
@@ -37,6 +39,7 @@ export function instanceFilesIn(folder: string, runtime: string, id: string): In
     document: join(folder, "document.json"),
     console: join(folder, "console.log"),
     journal: join(folder, "journal.jsonl"),
+    suspension: join(folder, "suspension.json"),
     scratch: join(folder, "scratch.qcow2"),
     qemuLog: join(folder, "qemu.log"),
     pid: join(folder, "qemu.pid"),

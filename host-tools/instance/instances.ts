@@ -12,11 +12,12 @@ import { HostError } from "../errors.ts";
 import { createGuestClient, type GuestClient } from "../guest-client/guest-client.ts";
 import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
+import { connectQmp } from "../qmp/connection.ts";
 import { type InstanceEvent, type InstanceEventName, recordEvent } from "./event-log.ts";
 import { signalNumber } from "./exit-code.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { BootRequest, End, InstanceRecord } from "./instance-record.ts";
-import { checkLegal, type InstanceAction, type InstanceState } from "./instance-state.ts";
+import { checkLegal, type InstanceAction, type InstanceState, isUp } from "./instance-state.ts";
 import { InstanceStore } from "./instance-store.ts";
 import { finalExit, followJournal } from "./journal-file.ts";
 import { type CreateOptions, likeRecord, newRecord } from "./new-record.ts";
@@ -24,6 +25,7 @@ import { observe } from "./observation.ts";
 import { type Readiness, waitReady } from "./readiness.ts";
 import { startInstance } from "./start.ts";
 import { type StopStep, stopMachine } from "./stop.ts";
+import { readSuspension, resumeMachine, suspendMachine } from "./suspension.ts";
 import type { RunningSource } from "./template-creation.ts";
 import { TemplateStore } from "./template-store.ts";
 
@@ -146,6 +148,40 @@ export class Instances {
   }
 
   /**
+   * Stops an instance's machine where it is; it stays in memory.
+   *
+   * @throws {HostError} WL_INSTANCE_STATE when it does not run, WL_QMP_*
+   */
+  async suspend(reference: string, { signal }: Waiting = {}): Promise<Instance> {
+    return await this.#change(reference, "suspend", { signal }, async ({ record }) => {
+      const files = this.files(record);
+      await using qmp = await connectQmp({ path: files.qmpSocket, signal });
+      await suspendMachine(qmp, record, files);
+      await this.#event("suspend", record);
+      return { record, state: "suspended" };
+    });
+  }
+
+  /**
+   * Lets a suspended instance go on, with its clock right.
+   *
+   * @returns with a warning when the clock could not be set
+   * @throws {HostError} WL_INSTANCE_STATE when it is not suspended, WL_QMP_*
+   */
+  async resume(
+    reference: string,
+    { signal }: Waiting = {},
+  ): Promise<{ instance: Instance; warning: string | undefined }> {
+    let warning: string | undefined;
+    const instance = await this.#change(reference, "resume", { signal }, async ({ record }) => {
+      warning = await this.#resume(record, signal);
+      await this.#event("resume", record);
+      return { record, state: "running" };
+    });
+    return { instance, warning };
+  }
+
+  /**
    * Ends a running instance: program, machine, QEMU.
    *
    * @returns the steps that were taken
@@ -171,7 +207,7 @@ export class Instances {
   async restart(reference: string, options: StopOptions = {}): Promise<Instance> {
     return await this.#change(reference, "restart", options, async (instance) => {
       let { record } = instance;
-      if (instance.state === "running") {
+      if (isUp(instance.state)) {
         await this.#stopMachine(instance, options);
         ({ record } = await this.#settle(record, { keep: true }));
       }
@@ -187,6 +223,7 @@ export class Instances {
     return await this.#change(reference, "kill", wait, async (running) => {
       const { record } = running;
       if (signal !== "SIGKILL") {
+        checkLegal("talk", running.state, record.name);
         await using client = this.#client(record);
         await client.call("programSignal", { body: { signal } }, wait);
         await this.#event("kill", record);
@@ -205,7 +242,7 @@ export class Instances {
     { force = false, signal }: Waiting & { force?: boolean } = {},
   ): Promise<void> {
     const { record, state } = await this.get(reference);
-    if (force && state === "running") {
+    if (force && isUp(state)) {
       // That it ended, or was removed, between our look and our kill is as good.
       await this.kill(reference, "SIGKILL", { signal }).catch(ignoreEnded);
       if (record.options.autoRemove) return;
@@ -296,6 +333,8 @@ export class Instances {
 
   async #stopMachine(running: Instance, options: StopOptions): Promise<readonly StopStep[]> {
     const { record } = running;
+    // A program that stands still can neither end nor be asked to.
+    if (running.state === "suspended") await this.#resume(record, options.signal);
     await using client = this.#client(record);
     await using end = this.#machineEnd(record);
     const steps = await stopMachine({
@@ -308,6 +347,15 @@ export class Instances {
     });
     await this.#event("stop", record);
     return steps;
+  }
+
+  async #resume(record: InstanceRecord, signal?: AbortSignal): Promise<string | undefined> {
+    const files = this.files(record);
+    const suspension = await readSuspension(record, files);
+    await using qmp = await connectQmp({ path: files.qmpSocket, signal });
+    await using client = this.#client(record);
+    const stoppedAtMs = suspension?.stoppedAtMs ?? Date.now();
+    return await resumeMachine(qmp, client, { stoppedAtMs, files });
   }
 
   /** Runs an action under the instance's lock, on its state as it is under the lock. */
@@ -346,7 +394,7 @@ export class Instances {
 
   async #look(record: InstanceRecord): Promise<Instance> {
     const { state, process } = await observe(record, this.files(record));
-    if (state !== "running" || !process || record.launch?.process.pid === process.pid) {
+    if (!isUp(state) || !process || record.launch?.process.pid === process.pid) {
       return { record, state };
     }
     // A QEMU that runs although its start was never recorded: it can only be ended.

@@ -7,6 +7,7 @@ import { identifyProcess, isAlive, type ProcessIdentity } from "../qemu/process-
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import type { InstanceState } from "./instance-state.ts";
+import { isSuspended } from "./suspension.ts";
 
 export interface Observation {
   readonly state: InstanceState;
@@ -16,8 +17,10 @@ export interface Observation {
 
 export async function observe(record: InstanceRecord, files: InstanceFiles): Promise<Observation> {
   const { launch } = record;
-  if (launch && (await isAlive(launch.process)))
-    return { state: "running", process: launch.process };
+  if (launch && (await isAlive(launch.process))) {
+    const state = (await isSuspended(record, files)) ? "suspended" : "running";
+    return { state, process: launch.process };
+  }
   // A QEMU whose start was not recorded: the CLI was killed between the two.
   const stray = await processOf(files);
   if (stray) return { state: "running", process: stray };

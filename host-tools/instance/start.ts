@@ -93,6 +93,7 @@ export async function startInstance(
 export async function prepareFiles(record: InstanceRecord, files: InstanceFiles): Promise<number> {
   await rm(files.pid, { force: true });
   await rm(files.wakeSocket, { force: true });
+  await rm(files.suspension, { force: true });
   const document = JSON.stringify(instanceDocument(record));
   await withIoError("write", files.document, writeFile(files.document, document, { mode: 0o600 }));
   const journalOffset = await stat(files.journal).then(

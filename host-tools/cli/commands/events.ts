@@ -1,5 +1,6 @@
 /** `windlass events`. */
 import type { InstanceEvent } from "../../instance/event-log.ts";
+import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import { followEvents, logSize, pastEvents } from "../event-follower.ts";
 import type { Execute } from "../invocation.ts";
@@ -21,7 +22,7 @@ export const execute: Execute<"events"> = async ({ options, output, signal }) =>
 
   const fromByte = await logSize(path);
   // Ends that nobody has seen yet are recorded by looking.
-  const running = (await instances.list()).filter(({ state }) => state === "running");
+  const running = (await instances.list()).filter(({ state }) => isUp(state));
   if (sinceMs !== undefined) {
     const past = await pastEvents(path);
     const known = past.filter((event) => event.timeMs >= sinceMs && event.timeMs <= untilMs);

@@ -1,5 +1,6 @@
 /** `windlass prune`. */
 import { removeDeadRemains } from "../../../image-builder/store/replace-file.ts";
+import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import { removeLeftovers } from "../../instance/leftovers.ts";
 import type { Execute } from "../invocation.ts";
@@ -10,7 +11,7 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
   const removedInstances: string[] = [];
   if (options.instances) {
     for (const { record, state } of await instances.list()) {
-      if (state === "running") continue;
+      if (isUp(state)) continue;
       await instances.remove(record.id, { signal });
       removedInstances.push(record.name);
       if (!options.json) await output.print(`removed instance ${record.name}\n`);

@@ -1,4 +1,5 @@
 /** `windlass ps`. */
+import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import { instanceView, portText, statusText } from "../instance-view.ts";
 import type { Execute } from "../invocation.ts";
@@ -10,7 +11,7 @@ const COMMAND_CHARACTERS = 24;
 
 export const execute: Execute<"ps"> = async ({ options, output }) => {
   const all = await new Instances().list();
-  const shown = all.filter(({ state }) => options.all || state === "running");
+  const shown = all.filter(({ state }) => options.all || isUp(state));
   // Newest first, as Docker.
   const views = shown.map(instanceView).reverse();
   if (options.json) {

@@ -58,6 +58,9 @@ test("shows what is, not what was", () => {
 
   const running = instanceView({ record: { ...record, launch, end }, state: "running" });
   assert.is(running.pid, 42);
+  const suspended = instanceView({ record: { ...record, launch, end }, state: "suspended" });
+  assert.equal(suspended, { ...running, state: "suspended" });
+  assert.is(statusText(suspended, now), `${statusText(running, now)} (Suspended)`);
   assert.is(running.exitCode, null, "an earlier end is over");
   assert.equal(running.ports, launch.forwards);
   assert.is(statusText(running, now), "Up 2 minutes");

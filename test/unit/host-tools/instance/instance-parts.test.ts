@@ -32,15 +32,18 @@ const hexId = fc.stringMatching(/^[0-9a-f]{12}$/);
 const anyName = fc.string({ minLength: 1, maxLength: 63 }).filter(isInstanceName);
 
 test("which action is legal in which state is one table", () => {
-  const states: readonly InstanceState[] = ["created", "running", "exited"];
+  const states: readonly InstanceState[] = ["created", "running", "suspended", "exited"];
   const table: Record<InstanceAction, readonly boolean[]> = {
-    start: [true, false, true],
-    stop: [false, true, false],
-    restart: [true, true, true],
-    kill: [false, true, false],
-    wait: [false, true, true],
-    remove: [true, false, true],
-    talk: [false, true, false],
+    start: [true, false, false, true],
+    stop: [false, true, true, false],
+    restart: [true, true, true, true],
+    kill: [false, true, true, false],
+    wait: [false, true, true, true],
+    remove: [true, false, false, true],
+    suspend: [false, true, false, false],
+    resume: [false, false, true, false],
+    checkpoint: [false, true, true, false],
+    talk: [false, true, false, false],
   };
   for (const [action, expected] of Object.entries(table) as [InstanceAction, boolean[]][]) {
     assert.equal(
@@ -61,6 +64,10 @@ test("which action is legal in which state is one table", () => {
       });
     }
   }
+  assert.throws(
+    () => checkLegal("talk", "suspended", "web"),
+    (error: HostError) => error.facts.next === 'Continue it with "windlass resume web"',
+  );
 });
 
 test("instance names are Docker's, as long as a host name", () => {
