@@ -75,7 +75,7 @@ const RECIPE = 1;
  */
 export async function buildKernel(options: KernelBuildOptions): Promise<KernelBuildResult> {
   const { store, signal } = options;
-  const folder = join(options.cacheFolder, "built-kernels");
+  const folder = builtKernels(options.cacheFolder);
   const run = stepRunner(options);
   const { recipe, digest } = await run("check", async () => {
     const value = await findRecipe(options.configurationPath ?? ownConfiguration(), signal);
@@ -95,6 +95,21 @@ export async function buildKernel(options: KernelBuildOptions): Promise<KernelBu
   });
   return { kernel, cached };
 }
+
+/**
+ * Whether `buildKernel` would find the kernel built.
+ *
+ * @throws what `buildKernel` throws when it cannot tell
+ */
+export async function isKernelBuilt(
+  options: Pick<KernelBuildOptions, "cacheFolder" | "configurationPath" | "signal">,
+): Promise<boolean> {
+  const path = options.configurationPath ?? ownConfiguration();
+  const { digest } = await findRecipe(path, options.signal);
+  return await isFile(join(builtKernels(options.cacheFolder), digest));
+}
+
+const builtKernels = (cacheFolder: string): string => join(cacheFolder, "built-kernels");
 
 interface Recipe {
   readonly source: KernelSource;
