@@ -135,7 +135,7 @@ test("leaves the program's words alone", () => {
 test("finds commands of two words", () => {
   assert.is(command("kernel add debian").name, "kernel add");
   assert.is(command("image ls hello /app").name, "image ls");
-  assert.match(refusal("kernel").facts.next ?? "", "add, ls, use");
+  assert.match(refusal("kernel").facts.next ?? "", "add, build, ls, use, rm");
   assert.match(refusal("kernel ad").facts.next ?? "", 'Did you mean "add"?');
 });
 
