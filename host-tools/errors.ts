@@ -23,6 +23,10 @@ export type HostErrorCode =
   | "WL_TEMPLATE_UNKNOWN"
   | "WL_TEMPLATE_EXISTS"
   | "WL_TEMPLATE_FAILED"
+  /** No such checkpoint, the name is taken, or it cannot be restored. */
+  | "WL_CHECKPOINT_UNKNOWN"
+  | "WL_CHECKPOINT_EXISTS"
+  | "WL_CHECKPOINT_INVALID"
   /** The action is not legal in the instance's state. */
   | "WL_INSTANCE_STATE"
   /** The guest did not come up. */

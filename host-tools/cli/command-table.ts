@@ -1,4 +1,5 @@
 /** Every command. The parser, the help and the completions are made from this table alone. */
+import { checkpointCommands } from "./checkpoint-commands.ts";
 import type { CommandSpec, OptionValues } from "./command.ts";
 import { hostCommands } from "./host-commands.ts";
 import { imageCommands } from "./image-commands.ts";
@@ -7,6 +8,7 @@ import { templateCommands } from "./template-commands.ts";
 
 const table = {
   ...instanceCommands,
+  ...checkpointCommands,
   ...templateCommands,
   ...imageCommands,
   ...hostCommands,

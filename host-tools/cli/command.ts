@@ -29,6 +29,7 @@ export type OptionSpec = FlagOption | ValueOption | ChoiceOption;
 export type OperandKind =
   | "instance"
   | "template"
+  | "checkpoint"
   | "image"
   | "kernel"
   | "file"
@@ -42,7 +43,7 @@ export interface Operand {
   readonly choices?: readonly string[];
 }
 
-export type CommandGroup = "Instances" | "Templates" | "Images" | "Host";
+export type CommandGroup = "Instances" | "Checkpoints" | "Templates" | "Images" | "Host";
 
 export interface CommandSpec {
   readonly group: CommandGroup;

@@ -47,7 +47,7 @@ ${commands.flatMap(choiceCases).join("\n")}
   ((\${#kinds[@]} == 0)) && return
   ((count >= \${#kinds[@]})) && count=$((\${#kinds[@]} - 1))
   case "\${kinds[count]}" in
-  instances | images | kernels)
+  instances | templates | checkpoints | images | kernels)
     words="$(windlass complete-words "\${kinds[count]}" 2>/dev/null)"
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     [[ "\${kinds[count]}" == images ]] && COMPREPLY+=($(compgen -d -- "$current"))

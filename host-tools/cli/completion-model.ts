@@ -4,7 +4,14 @@ import { commandNames, commandTable } from "./command-table.ts";
 
 export interface CompletionOperand {
   /** What to offer: a kind of `windlass complete-words`, files, or nothing. */
-  readonly source: "instances" | "templates" | "images" | "kernels" | "files" | "nothing";
+  readonly source:
+    | "instances"
+    | "templates"
+    | "checkpoints"
+    | "images"
+    | "kernels"
+    | "files"
+    | "nothing";
   /** Offered in place of it. */
   readonly choices: readonly string[];
 }
@@ -42,6 +49,7 @@ export function topWords(commands: readonly CompletionCommand[]): string[] {
 const SOURCES = {
   instance: "instances",
   template: "templates",
+  checkpoint: "checkpoints",
   image: "images",
   kernel: "kernels",
   file: "files",

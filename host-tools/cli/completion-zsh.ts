@@ -22,6 +22,8 @@ _windlass_words() {
   compadd -a words
 }
 _windlass_instances() { _windlass_words instances }
+_windlass_templates() { _windlass_words templates }
+_windlass_checkpoints() { _windlass_words checkpoints }
 _windlass_images() { _windlass_words images; _path_files -/ }
 _windlass_kernels() { _windlass_words kernels }
 _windlass() {
@@ -102,6 +104,8 @@ function optionSpec(long: string, option: OptionSpec): string {
 
 const ACTIONS: Record<CompletionOperand["source"], string> = {
   instances: "_windlass_instances",
+  templates: "_windlass_templates",
+  checkpoints: "_windlass_checkpoints",
   images: "_windlass_images",
   kernels: "_windlass_kernels",
   files: "_files",

@@ -49,7 +49,7 @@ export const hostCommands = {
       {
         usage: "instances|images|kernels",
         kind: "word",
-        choices: ["instances", "templates", "images", "kernels"],
+        choices: ["instances", "templates", "checkpoints", "images", "kernels"],
       },
     ],
     min: 1,

@@ -34,10 +34,20 @@ export interface InstanceOptions {
  */
 export type BootRequest = "auto" | "cold" | { readonly template: string };
 
-/** How a start went: the kernel booted, perhaps in place of a template that did not fit; or a clone. */
+/**
+ * How a start went: the kernel booted, perhaps in place of a template that did not fit; a clone; or a
+ * checkpoint went on, as a clone if it was one.
+ */
 export type Boot =
+  | { readonly kind: "restored"; readonly checkpoint: string; readonly parent: Parent | null }
   | { readonly kind: "cold"; readonly why?: string | undefined }
   | { readonly kind: "clone"; readonly template: string; readonly parent: Parent };
+
+/** What the machine of the last start is a clone of. */
+export function parentOf({ launch }: InstanceRecord): Parent | null {
+  const boot = launch?.boot;
+  return boot === undefined || boot.kind === "cold" ? null : boot.parent;
+}
 
 /** One start of an instance. */
 export interface Launch {

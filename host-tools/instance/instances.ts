@@ -13,6 +13,7 @@ import { createGuestClient, type GuestClient } from "../guest-client/guest-clien
 import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { connectQmp } from "../qmp/connection.ts";
+import type { CheckpointSource } from "./checkpoint-creation.ts";
 import { type InstanceEvent, type InstanceEventName, recordEvent } from "./event-log.ts";
 import { signalNumber } from "./exit-code.ts";
 import type { InstanceFiles } from "./instance-files.ts";
@@ -105,7 +106,12 @@ export class Instances {
    */
   async createLike(
     original: InstanceRecord,
-    changes: { readonly name?: string | undefined; readonly publish: readonly PublishRequest[] },
+    changes: {
+      readonly name?: string | undefined;
+      readonly publish: readonly PublishRequest[];
+      /** Default: one made of its id. */
+      readonly macAddress?: string | undefined;
+    },
   ): Promise<Instance> {
     await using _images = await this.images.lock({ shared: true });
     return await this.#add(changes.name, (identity) => likeRecord(identity, original, changes));
@@ -138,6 +144,23 @@ export class Instances {
   ): Promise<Instance> {
     const start = ({ record }: Instance) => this.#start(record, { signal, boot });
     return await this.#change(reference, "start", { signal }, start);
+  }
+
+  /**
+   * Starts an instance in another way than by itself: from a checkpoint.
+   *
+   * @throws {HostError} WL_INSTANCE_STATE when it runs, and what the way throws
+   */
+  async startAs(
+    reference: string,
+    { signal }: Waiting,
+    way: (record: InstanceRecord) => Promise<InstanceRecord>,
+  ): Promise<Instance> {
+    return await this.#change(reference, "start", { signal }, async ({ record }) => {
+      const started = await way(record);
+      await this.#event("start", started);
+      return { record: started, state: "running" };
+    });
   }
 
   /** Waits until a started instance is ready; see `waitReady`. */
@@ -315,6 +338,27 @@ export class Instances {
       await using client = this.#client(record);
       const files = this.files(record);
       results.push(await action({ record, files, client, machineEnded: end.promise }));
+      return instance;
+    });
+    return results[0] as T;
+  }
+
+  /**
+   * Takes a checkpoint of an instance that runs or is suspended, while nobody else changes it.
+   *
+   * @throws {HostError} WL_INSTANCE_STATE when it does not run, and what the action throws
+   */
+  async whileUp<T>(
+    reference: string,
+    { signal }: Waiting,
+    take: (source: CheckpointSource) => Promise<T>,
+  ): Promise<T> {
+    const results: T[] = [];
+    await this.#change(reference, "checkpoint", { signal }, async (instance) => {
+      const { record, state } = instance;
+      await using client = this.#client(record);
+      const files = this.files(record);
+      results.push(await take({ record, files, client, isSuspended: state === "suspended" }));
       return instance;
     });
     return results[0] as T;

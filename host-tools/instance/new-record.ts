@@ -86,7 +86,13 @@ export function newRecord(
 export function likeRecord(
   { id, name }: { readonly id: string; readonly name: string },
   original: InstanceRecord,
-  { publish }: { readonly publish: readonly PublishRequest[] },
+  {
+    publish,
+    macAddress = macAddressOf(id),
+  }: {
+    readonly publish: readonly PublishRequest[];
+    readonly macAddress?: string | undefined;
+  },
 ): InstanceRecord {
   const { imageId, imageName, options } = original;
   return {
@@ -96,7 +102,7 @@ export function likeRecord(
     imageId,
     imageName,
     createdAt: new Date().toISOString(),
-    macAddress: macAddressOf(id),
+    macAddress,
     tokens: { admin: newToken(), monitor: newToken() },
     options: { ...options, publish },
   };

@@ -3,6 +3,7 @@
  * QEMU knows; a small file beside its record says that it is worth asking, and since when.
  */
 import { readFile, rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { replaceFile } from "../../image-builder/store/replace-file.ts";
 import { HostError } from "../errors.ts";
 import type { GuestClient } from "../guest-client/guest-client.ts";
@@ -14,6 +15,9 @@ import type { InstanceRecord } from "./instance-record.ts";
 const STATUS_TIMEOUT_MS = 1_000;
 /** For the agent of a machine that has just been continued. */
 const CLOCK_TIMEOUT_MS = 10_000;
+/** QEMU says that a migration has ended, or is cancelled, a moment before it lets the machine go on. */
+const CONTINUE_TIMEOUT_MS = 5_000;
+const CONTINUE_POLL_INTERVAL_MS = 20;
 
 export interface Suspension {
   /** Host's clock when the machine was stopped, Unix time in milliseconds. */
@@ -96,10 +100,29 @@ export async function resumeMachine(
     files,
   }: { readonly stoppedAtMs: number; readonly files: Pick<InstanceFiles, "suspension"> },
 ): Promise<string | undefined> {
-  await qmp.execute("cont");
+  await continueMachine(qmp);
   const milliseconds = Date.now() - stoppedAtMs;
   await rm(files.suspension, { force: true });
   return await advanceClock(client, milliseconds);
+}
+
+/**
+ * Continues a machine that is stopped, also right after it was saved.
+ *
+ * @throws {HostError} WL_QMP_*
+ */
+export async function continueMachine(qmp: QmpConnection): Promise<void> {
+  const deadlineMs = performance.now() + CONTINUE_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await qmp.execute("cont");
+      return;
+    } catch (error) {
+      const isRefused = error instanceof HostError && error.code === "WL_QMP_COMMAND_FAILED";
+      if (!isRefused || performance.now() > deadlineMs) throw error;
+    }
+    await delay(CONTINUE_POLL_INTERVAL_MS);
+  }
 }
 
 /** @returns why that was not possible */

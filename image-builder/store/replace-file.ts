@@ -18,14 +18,15 @@ export function pathBeside(path: string): string {
 /**
  * Writes beside and renames; makes the folder when it is missing. Leaves nothing behind when it fails.
  *
+ * @param mode of the file, less the umask
  * @throws {ImageError} WL_IMAGE_IO
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export async function replaceFile(path: string, text: string, mode = 0o666): Promise<void> {
   const folder = dirname(path);
   await withIoError("write", folder, mkdir(folder, { recursive: true }));
   const beside = pathBeside(path);
   try {
-    await withIoError("write", path, writeAndSync(beside, text));
+    await withIoError("write", path, writeAndSync(beside, text, mode));
     await withIoError("write", path, rename(beside, path));
   } catch (error) {
     await rm(beside, { force: true });
@@ -59,8 +60,8 @@ export async function removeDeadRemains(folder: string): Promise<void> {
 }
 
 /** Without the sync, a power cut after the rename could leave an empty file under the name. */
-async function writeAndSync(path: string, text: string): Promise<void> {
-  await using file = await open(path, "wx");
+async function writeAndSync(path: string, text: string, mode: number): Promise<void> {
+  await using file = await open(path, "wx", mode);
   await file.writeFile(text);
   await file.sync();
 }

@@ -2,6 +2,7 @@
 import { KernelStore } from "../../../image-builder/kernels/kernel-store.ts";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
+import { CheckpointStore } from "../../instance/checkpoint-store.ts";
 import { InstanceStore } from "../../instance/instance-store.ts";
 import { TemplateStore } from "../../instance/template-store.ts";
 import type { Execute } from "../invocation.ts";
@@ -19,6 +20,8 @@ async function wordsOf(kind: string): Promise<readonly string[]> {
       return (await new InstanceStore(folders).list()).map(({ name }) => name);
     case "templates":
       return (await new TemplateStore(folders).list()).map(({ name }) => name);
+    case "checkpoints":
+      return (await new CheckpointStore(folders.data).list()).map(({ name }) => name);
     case "images":
       return (await new ImageStore(folders.data).list()).flatMap(({ names }) => names);
     case "kernels":

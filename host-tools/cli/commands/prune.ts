@@ -1,5 +1,6 @@
 /** `windlass prune`. */
 import { removeDeadRemains } from "../../../image-builder/store/replace-file.ts";
+import { Checkpoints } from "../../instance/checkpoints.ts";
 import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import { removeLeftovers } from "../../instance/leftovers.ts";
@@ -18,6 +19,7 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
     }
   }
   await removeLeftovers(instances.store);
+  await new Checkpoints(instances).removeLeftovers();
   await removeDeadRemains(instances.store.folders.cache);
   const { removedImages, freedBytes } = await instances.images.prune();
   if (options.json) {

@@ -35,6 +35,7 @@ test("a restored machine becomes the instance that it is told to be", async () =
   await using agent = await testAgent();
   const woken: WakeDocument[] = [];
   const wake = {
+    program: agent.options.program,
     system: { openWakePort: () => -1, journalFd: -1, setClock() {}, makeFifo() {} },
     onWake: (document: WakeDocument) => void woken.push(document),
     onFailure: () => assert.unreachable(),
