@@ -17,6 +17,7 @@ import { type Instance, Instances } from "./instance/instances.ts";
 import type { CreateOptions } from "./instance/new-record.ts";
 import type { Readiness } from "./instance/readiness.ts";
 import type { StopStep } from "./instance/stop.ts";
+import { Templates } from "./instance/templates.ts";
 import { DEFAULT_HOST_ADDRESS } from "./network/publish.ts";
 import type { Accelerator, PortForward } from "./qemu/machine.ts";
 
@@ -79,7 +80,8 @@ export interface RunningInstanceJson {
 }
 
 /**
- * Makes an instance and starts it; when it cannot be started, nothing is left of it.
+ * Makes an instance and starts it; when it cannot be started, nothing is left of it. An image that wants a
+ * template (`template: auto` of the manifest) and has none gets one first.
  *
  * @throws what `Instances.create` and `Instances.start` throw; or the signal's reason
  */
@@ -89,6 +91,7 @@ export async function createAndStart(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Instance> {
   signal?.throwIfAborted();
+  await new Templates(instances).createWanted(options, { signal });
   const created = await instances.create(options);
   try {
     return await instances.start(created.record.id, { signal });

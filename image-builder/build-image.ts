@@ -13,7 +13,7 @@ import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
 import { firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { type Kernel, KernelStore, vmlinuzPath } from "./kernels/kernel-store.ts";
-import type { Manifest } from "./manifest/manifest.ts";
+import type { Manifest, TemplateSettings } from "./manifest/manifest.ts";
 import { loadManifest } from "./manifest/manifest-file.ts";
 import { toProgramSpec } from "./project/program-spec.ts";
 import { collectProject, type Project } from "./project/project.ts";
@@ -185,9 +185,14 @@ function imageConfig(manifest: Manifest, project: Project, parts: ImageParts): I
     program: toProgramSpec(manifest, project),
     memoryMib: manifest.memoryMib ?? DEFAULT_MEMORY_MIB,
     vcpuCount: manifest.cpus ?? 1,
+    ...(manifest.template && { template: templateConfig(manifest.template) }),
     ...(manifest.scratch && { scratch: manifest.scratch }),
     ...parts,
   };
+}
+
+function templateConfig({ auto, warmUp }: TemplateSettings): ImageConfig["template"] {
+  return { auto, ...(warmUp !== undefined && { warmUp }) };
 }
 
 async function storeKernel(

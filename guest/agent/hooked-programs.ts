@@ -4,12 +4,14 @@
  */
 import {
   chmodSync,
+  closeSync,
   existsSync,
   type FSWatcher,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   watch,
   writeSync,
@@ -22,10 +24,13 @@ import {
   WAKE_RECORD_BYTES,
   WINDLASS_RUN_FOLDER,
 } from "../api/wake-channel.ts";
+import type { WakeRecord } from "../api/wake-record.ts";
 import { AgentError } from "./agent-error.ts";
 import type { GateSystem } from "./template-gate.ts";
 
 const ARMED = `${WINDLASS_RUN_FOLDER}/${ARMED_FOLDER}`;
+/** Of a template that came to nothing. */
+const GIVEN_UP = `${ARMED}.given-up`;
 const FIFO = `${WINDLASS_RUN_FOLDER}/${WAKE_FIFO}`;
 
 /** What a program says of its hooks. */
@@ -47,9 +52,9 @@ export class HookedPrograms {
     return this.#held;
   }
 
-  /** Where the records are written to. */
+  /** Where the records are written to; there since `hold`. */
   get fifo(): number {
-    this.#fifo ??= this.#openFifo();
+    if (this.#fifo === undefined) throw new TypeError("nothing is held");
     return this.#fifo;
   }
 
@@ -59,14 +64,13 @@ export class HookedPrograms {
    * @throws {AgentError} 409 when one failed or took too long; then all of them run on
    */
   async hold(wait: { timeoutMs: number; signal: AbortSignal }): Promise<readonly number[]> {
-    this.#makeFolder();
-    this.#fifo ??= this.#openFifo();
-    const asked = hookedProcesses();
+    mkdirSync(ARMED, { recursive: true });
+    chmodSync(ARMED, 0o1777); // The programs' users write here; mkdir(2) heeds the umask.
+    this.#openFifo();
     try {
-      this.#held = await this.#armed(asked, wait);
+      this.#held = await this.#armed(hookedProcesses(), wait);
       return this.#held;
     } catch (error) {
-      this.#held = asked.filter((pid) => outcomeOf(pid)?.error === undefined);
       this.release();
       throw error;
     }
@@ -74,16 +78,21 @@ export class HookedPrograms {
 
   /** Lets those that wait go on as they were. */
   release(): void {
+    // Whoever has not reported by now finds no folder, and does not wait.
+    ignoreErrors(() => renameSync(ARMED, GIVEN_UP));
+    const waiting = namesIn(GIVEN_UP).filter(
+      (pid) => outcomeIn(GIVEN_UP, pid)?.error === undefined,
+    );
     const record = Buffer.alloc(WAKE_RECORD_BYTES, " ");
-    record.write(JSON.stringify({ kind: "resume" }));
-    for (const _pid of this.#held) writeSync(this.fifo, record);
+    record.write(JSON.stringify({ kind: "resume" } satisfies WakeRecord));
+    for (const _pid of waiting) writeSync(this.fifo, record);
     this.forget();
   }
 
   /** They have gone on. */
   forget(): void {
     this.#held = [];
-    rmSync(ARMED, { recursive: true, force: true });
+    for (const folder of [ARMED, GIVEN_UP]) rmSync(folder, { recursive: true, force: true });
   }
 
   async #armed(
@@ -98,7 +107,7 @@ export class HookedPrograms {
       await new Promise<void>((resolve, reject) => {
         const look = (): void => {
           for (const pid of waiting) {
-            const outcome = outcomeOf(pid);
+            const outcome = outcomeIn(ARMED, pid);
             if (outcome?.error !== undefined) reject(hookFailed(pid, outcome.error));
             else if (outcome) armed.push(pid);
             // One that has ended meanwhile is not waited for.
@@ -120,16 +129,14 @@ export class HookedPrograms {
     }
   }
 
-  #makeFolder(): void {
-    mkdirSync(ARMED, { recursive: true });
-    chmodSync(ARMED, 0o1777); // The programs' users write here; mkdir(2) heeds the umask.
-  }
-
-  #openFifo(): number {
+  /** Anew for every template: what is left in one would wake the next that waits. */
+  #openFifo(): void {
+    if (this.#fifo !== undefined) closeSync(this.#fifo);
     rmSync(FIFO, { force: true });
     this.#system.makeFifo(FIFO, 0o644);
+    chmodSync(FIFO, 0o644);
     // For both: opened for writing only, it would wait for a reader.
-    return openSync(FIFO, "r+");
+    this.#fifo = openSync(FIFO, "r+");
   }
 }
 
@@ -148,10 +155,19 @@ function catchesHookSignal(pid: number): boolean {
   return ((caught >> BigInt(constants.signals[ARM_SIGNAL] - 1)) & 1n) === 1n;
 }
 
-/** undefined while the file is not there, or half of it. */
-function outcomeOf(pid: number): ArmedFile | undefined {
+/** Process ids: a report that is being written begins with a dot. */
+function namesIn(folder: string): string[] {
+  let names: string[] = [];
+  ignoreErrors(() => {
+    names = readdirSync(folder).filter((name) => /^[0-9]+$/.test(name));
+  });
+  return names;
+}
+
+/** undefined while there is no report. */
+function outcomeIn(folder: string, pid: number | string): ArmedFile | undefined {
   try {
-    return JSON.parse(readFileSync(`${ARMED}/${pid}`, "utf8"));
+    return JSON.parse(readFileSync(`${folder}/${pid}`, "utf8"));
   } catch {
     return undefined;
   }

@@ -8,9 +8,13 @@ import { spawn } from "node:child_process";
 import { read } from "node:fs";
 import { setPriority } from "node:os";
 import { promisify } from "node:util";
+import type { ProgramHooks } from "../api/program-hooks.ts";
 import type { WakeDocument } from "../api/template.ts";
+import type { WakeRecord } from "../api/wake-record.ts";
 import { AgentError } from "./agent-error.ts";
+import type { ProgramControl } from "./guest-system.ts";
 import { HookedPrograms } from "./hooked-programs.ts";
+import { runAfterHooks, runBeforeHooks } from "./program-hooks.ts";
 
 const HELPER = "/sbin/windlass-wake";
 /** A line of the host's that is longer is none of its. */
@@ -37,6 +41,9 @@ export interface GateSystem {
 
 export interface TemplateGateOptions {
   readonly system: GateSystem;
+  readonly program: Pick<ProgramControl, "status">;
+  /** Of the program, as a signal or request. */
+  readonly hooks?: ProgramHooks | undefined;
   /** Called when everything runs again, as whoever the document says. */
   readonly onWake: (document: WakeDocument) => void;
   readonly onFailure: (error: unknown) => void;
@@ -75,6 +82,9 @@ export class TemplateGate {
     try {
       this.#port ??= system.openWakePort();
       if (Math.abs(Date.now() - timeMs) > CLOCK_TOLERANCE_MS) system.setClock(timeMs);
+      const { hooks, program } = this.#options;
+      const { pid } = program.status();
+      await runBeforeHooks({ spec: { hooks }, pid: pid ?? 0, signal, timeoutMs });
       return await this.#programs.hold({ timeoutMs, signal });
     } catch (error) {
       this.#isBusy = false;
@@ -102,10 +112,24 @@ export class TemplateGate {
       this.#isBusy = false;
       this.#programs.forget();
       this.#readDocument()
-        .then(onWake)
+        .then(async (document) => {
+          onWake(document);
+          await this.#tellProgram(document);
+        })
         .catch(onFailure)
         .finally(() => setPriority(0));
     });
+  }
+
+  async #tellProgram({ kind, parent, instance }: WakeDocument): Promise<void> {
+    const { hooks, program } = this.#options;
+    const { id, name, hostname } = instance;
+    const record: WakeRecord =
+      kind === "clone"
+        ? { kind, parent, instance: { id, name, hostname }, env: {}, args: [] }
+        : { kind };
+    const { signal } = new AbortController();
+    await runAfterHooks({ spec: { hooks }, pid: program.status().pid ?? 0, signal, record });
   }
 
   async #readDocument(): Promise<WakeDocument> {

@@ -1,5 +1,6 @@
 /** What a program in a clone is told when it wakes, and what it reported before it fell asleep. */
 import { type Static, Type } from "typebox";
+import { Parent } from "./parent.ts";
 
 export const WakeIdentity = Type.Object(
   { id: Type.String(), name: Type.String(), hostname: Type.String() },
@@ -7,22 +8,13 @@ export const WakeIdentity = Type.Object(
 );
 export type WakeIdentity = Static<typeof WakeIdentity>;
 
-export const WakeParent = Type.Object(
-  {
-    template: Type.String({ description: "Digest of the template" }),
-    instance: Type.String({ description: "Id of the instance the template was taken from" }),
-  },
-  { additionalProperties: false },
-);
-export type WakeParent = Static<typeof WakeParent>;
-
 export const WakeRecord = Type.Union(
   [
     Type.Object(
       {
         kind: Type.Literal("clone"),
         instance: WakeIdentity,
-        parent: Type.Union([WakeParent, Type.Null()], { description: "null when it is unknown" }),
+        parent: Type.Union([Parent, Type.Null()], { description: "null when it is unknown" }),
         env: Type.Record(Type.String(), Type.String(), {
           description: "Late-bound environment variables",
         }),

@@ -120,8 +120,10 @@ async function main(): Promise<void> {
         ? undefined
         : {
             system: gateSystem(native, journal.fd),
+            program: supervisor,
+            hooks: document.program.hooks,
             onWake: become,
-            onFailure: (error: unknown) => notice("error", `the machine has no identity: ${error}`),
+            onFailure: (error: unknown) => notice("error", `waking: ${error}`),
           },
     version: WINDLASS_VERSION,
     platform: "linux" as const,

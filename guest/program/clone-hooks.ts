@@ -3,7 +3,8 @@
  * preload file and every copy of `windlass/guest` in a process, ES module or CommonJS, bundled or
  * not, agree on one.
  */
-import type { WakeIdentity, WakeParent, WakeRecord } from "../api/wake-record.ts";
+import type { Parent } from "../api/parent.ts";
+import type { WakeIdentity, WakeRecord } from "../api/wake-record.ts";
 
 /** What an afterClone callback is told. */
 export interface CloneContext {
@@ -16,7 +17,7 @@ export interface CloneContext {
   /** Who a clone is; null when the machine is the same as before. */
   readonly instance: WakeIdentity | null;
   /** Where a clone comes from; null when the machine is the same as before. */
-  readonly parent: WakeParent | null;
+  readonly parent: Parent | null;
   /** Late-bound arguments of a clone; process.argv stays as it was. */
   readonly args: readonly string[];
 }

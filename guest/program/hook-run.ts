@@ -1,8 +1,8 @@
 /** One run of a program's hooks: before the machine is saved, asleep, awake in whatever it is then. */
 import { ARMED_FOLDER, WAKE_FIFO, WAKE_RECORD_BYTES } from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
-import { type CloneContext, cloneHooks } from "./clone-hooks.ts";
-import { readyNumbers, reseedMathRandom, reseedOpenSsl } from "./random-source.ts";
+import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
+import { readyNumbers, replaceMathRandom, reseedOpenSsl, seedRandom } from "./random-source.ts";
 
 export interface HookRunOptions {
   /** Where the agent and the program meet: WINDLASS_RUN_FOLDER. */
@@ -13,6 +13,22 @@ export interface HookRunOptions {
 
 type FileSystem = typeof import("node:fs");
 type Crypto = typeof import("node:crypto");
+
+interface Tools {
+  readonly fs: FileSystem;
+  /** undefined in a Node that was built without it. */
+  readonly crypto: Crypto | undefined;
+  readonly renewReady: (() => void) | undefined;
+}
+
+/** Has what a clone's record has, and no effect. */
+const REHEARSAL: WakeRecord = {
+  kind: "clone",
+  instance: { id: "", name: "", hostname: "" },
+  parent: { template: "", instance: "" },
+  env: {},
+  args: [],
+};
 
 export class HookRun {
   readonly #options: HookRunOptions;
@@ -37,21 +53,48 @@ export class HookRun {
   }
 
   async #run(): Promise<void> {
-    // Everything that waking needs is loaded, and has run once, before the memory is saved.
     const fs = require("node:fs") as FileSystem;
     const crypto = cryptoModule();
-    const renewReady = crypto && readyNumbers(crypto);
-    this.#renewCrypto(renewReady);
-    const record = (await this.#beforeHooks(fs)) ? this.#sleep(fs) : undefined;
-    if (record?.kind === "clone") {
-      const { kind, instance, parent, env, args } = record;
-      this.#renewCrypto(renewReady);
-      reseedMathRandom(fs);
-      Object.assign(process.env, env);
-      wake({ kind, instance, parent, args });
-    } else {
-      wake({ kind: record?.kind ?? "cancelled", instance: null, parent: null, args: [] });
+    const tools: Tools = { fs, crypto, renewReady: crypto && readyNumbers(crypto) };
+    this.#rehearse(tools);
+    const isArmed = await this.#beforeHooks(fs);
+    const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
+    this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone], tools);
+  }
+
+  /**
+   * What a clone does between waking and its first event, done once without effect before the machine is
+   * saved: V8 compiles a function when it is first called, and every clone would have to.
+   */
+  #rehearse(tools: Tools): void {
+    const { fs } = tools;
+    const file = `${this.#options.folder}/${ARMED_FOLDER}/.${process.pid}-rehearsal`;
+    try {
+      fs.writeFileSync(file, JSON.stringify(REHEARSAL).padEnd(WAKE_RECORD_BYTES));
+      const record = this.#sleep(fs, file);
+      fs.unlinkSync(file);
+      if (record) this.#awake(record, [{ callback: () => undefined }], tools, true);
+    } catch {
+      // Then the clone is slower.
     }
+  }
+
+  #awake(
+    record: WakeRecord | { readonly kind: "cancelled" },
+    hooks: CloneHooks["afterClone"],
+    { fs, crypto, renewReady }: Tools,
+    isRehearsal = false,
+  ): void {
+    if (record.kind !== "clone") {
+      wake(hooks, { kind: record.kind, instance: null, parent: null, args: [] });
+      return;
+    }
+    const { kind, instance, parent, env, args } = record;
+    this.#renewCrypto(renewReady);
+    seedRandom(fs, crypto);
+    if (!isRehearsal) replaceMathRandom();
+    Object.assign(process.env, env);
+    wake(hooks, { kind, instance, parent, args });
   }
 
   /** @param renewReady undefined in a Node without crypto, which has nothing to renew */
@@ -100,8 +143,8 @@ export class HookRun {
    *
    * @returns undefined when the agent went away
    */
-  #sleep(fs: FileSystem): WakeRecord | undefined {
-    const descriptor = fs.openSync(`${this.#options.folder}/${WAKE_FIFO}`, "r");
+  #sleep(fs: FileSystem, path: string): WakeRecord | undefined {
+    const descriptor = fs.openSync(path, "r");
     try {
       const bytes = Buffer.allocUnsafeSlow(WAKE_RECORD_BYTES);
       for (let length = 0; length < bytes.length; ) {
@@ -128,9 +171,9 @@ function readSome(fs: FileSystem, descriptor: number, bytes: Buffer, from: numbe
 }
 
 /** Promises are not waited for: the program goes on beside them. */
-function wake(context: CloneContext): void {
+function wake(hooks: CloneHooks["afterClone"], context: CloneContext): void {
   const failed = (error: unknown): void => complain("an afterClone hook failed", error);
-  for (const { callback } of [...cloneHooks().afterClone]) {
+  for (const { callback } of hooks) {
     try {
       Promise.resolve(callback(context)).catch(failed);
     } catch (error) {

@@ -93,18 +93,28 @@ const { random } = {
 
 const nativeRandom = Math.random;
 
-/**
- * Seeds Math.random from the kernel. V8's generator cannot be seeded at run time, so ours takes its
- * place, unless the program has put another one there itself.
- */
-export function reseedMathRandom(fileSystem: FileSystem): void {
-  const { openSync, readSync, closeSync } = fileSystem;
+/** Seeds the generator: from OpenSSL, which is reseeded by then, or where there is none from the kernel. */
+export function seedRandom(
+  { openSync, readSync, closeSync }: FileSystem,
+  crypto: Pick<Crypto, "randomFillSync"> | undefined,
+): void {
+  if (crypto) {
+    crypto.randomFillSync(state);
+    return;
+  }
   const descriptor = openSync("/dev/urandom", "r");
   try {
     readSync(descriptor, state);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * V8's own generator cannot be seeded at run time, so ours takes its place, unless the program has put
+ * another one there itself.
+ */
+export function replaceMathRandom(): void {
   if (Math.random !== nativeRandom) return;
   Object.defineProperty(Math, "random", { value: random });
 }

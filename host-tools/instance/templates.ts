@@ -48,7 +48,40 @@ export class Templates {
     const id = newId();
     const name = options.name ?? `${nameOf(options.image)}-${id.slice(0, 4)}`;
     const record = newRecord({ id, name }, image, options);
-    return await templateFromImage(record, { templates, images, signal }, options.warmUp);
+    const warmUp = options.warmUp ?? warmUpOf(image.config.template?.warmUp);
+    return await templateFromImage(record, { templates, images, signal }, warmUp);
+  }
+
+  /**
+   * Makes the template that an image asks for, if it has none and a clone of it would do for what is to be
+   * started.
+   *
+   * @returns undefined when there is nothing to make, or it could not be made: the start is cold then
+   */
+  async createWanted(
+    options: TemplateOptions & Pick<CreateOptions, "boot">,
+    { signal }: Waiting = {},
+  ): Promise<Template | undefined> {
+    const { images, templates } = this.#instances;
+    const image = await images.find(options.image);
+    const { template: wanted, program } = image?.config ?? {};
+    const isAsked = options.boot === undefined || options.boot === "auto";
+    if (!image || !wanted?.auto || !isAsked) return undefined;
+    const late = program?.lateBound;
+    const names = Object.keys(options.environment ?? {});
+    const fits =
+      names.every((name) => late?.env.includes(name)) &&
+      ((options.args ?? []).length === 0 || late?.args === true);
+    const isThere = (await templates.list()).some(({ imageId }) => imageId === image.id);
+    if (!fits || isThere) return undefined;
+    try {
+      const { name: _of, environment: _late, args: _more, ...machine } = options;
+      return await this.create({ ...machine, warmUp: warmUpOf(wanted.warmUp) }, { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof HostError) return undefined; // The cold start fails too, and says why.
+      throw error;
+    }
   }
 
   /**
@@ -123,6 +156,11 @@ export class Templates {
     await templates.remove(template.id);
     return template;
   }
+}
+
+function warmUpOf(setting: string | false | undefined): WarmUpRequest {
+  if (setting === undefined) return {};
+  return setting === false ? { requests: 0 } : { path: setting };
 }
 
 function newId(): string {

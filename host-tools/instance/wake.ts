@@ -70,13 +70,10 @@ export class WakePort implements Disposable {
         entropy: randomBytes(WAKE_ENTROPY_BYTES),
         macAddress: record.macAddress,
         document: { kind, parent, instance },
-        record: {
-          kind,
-          instance: { id, name, hostname },
-          parent,
-          env: { ...env },
-          args: [...args],
-        },
+        record:
+          kind === "resume"
+            ? { kind }
+            : { kind, instance: { id, name, hostname }, parent, env: { ...env }, args: [...args] },
       }),
     );
   }

@@ -138,7 +138,7 @@ function complete(
     imageNameOf(basename(root)) ??
     "app";
   const runtimeRange = settings.runtimeRange ?? packageJson?.nodeRange;
-  const { memoryMib, cpus, scratch, health, hooks, kernel, placed } = settings;
+  const { memoryMib, cpus, scratch, health, hooks, template, kernel, placed } = settings;
   return {
     name,
     source: join(root, file ?? "package.json"),
@@ -158,6 +158,7 @@ function complete(
     ...(cpus !== undefined && { cpus }),
     ...(hooks !== undefined && { hooks }),
     ...(scratch !== undefined && { scratch }),
+    ...(template !== undefined && { template }),
     ports: settings.ports ?? [],
     ...(health !== undefined && { health }),
     restart: settings.restart ?? { policy: "no", maxRetries: 0 },

@@ -29,6 +29,18 @@ export interface PlacedFile {
   readonly guestPath: string;
 }
 
+/** How machines of an image are cloned. */
+export interface TemplateSettings {
+  /** The first start makes a template. */
+  readonly auto: boolean;
+  /** Names of variables that a clone may have otherwise. */
+  readonly env: readonly string[];
+  /** Whether it may have more arguments. */
+  readonly args: boolean;
+  /** What the program is asked for before it is saved; false: nothing. */
+  readonly warmUp?: string | false;
+}
+
 export interface Manifest {
   /** Default name of the image. */
   readonly name: string;
@@ -53,6 +65,7 @@ export interface Manifest {
   readonly ports: readonly ProgramPort[];
   readonly health?: Health;
   readonly hooks?: ProgramHooks;
+  readonly template?: TemplateSettings;
   readonly restart: RestartPolicy;
   readonly onExit: "poweroff" | "keep";
   readonly platform: "linux";

@@ -5,7 +5,7 @@ import type { Health } from "../../guest/api/program.ts";
 import type { ProgramHook, ProgramHooks } from "../../guest/api/program-hooks.ts";
 import { type ScratchDisk, scratchDisk } from "../disks/scratch-disk.ts";
 import { CommandLineError, splitCommandLine } from "./command-line.ts";
-import type { Manifest, ManifestProgram } from "./manifest.ts";
+import type { Manifest, ManifestProgram, TemplateSettings } from "./manifest.ts";
 import {
   type DocumentPath,
   documentError,
@@ -85,6 +85,7 @@ export function settingsOf(
     ...(ports && { ports }),
     ...(health && { health }),
     ...(file.hooks && { hooks: hooksOf(file.hooks, attempt) }),
+    ...(file.template !== undefined && { template: templateOf(file.template) }),
     ...(file.restart !== undefined && {
       restart: attempt(["restart"], () => restartPolicy(file.restart ?? "no")),
     }),
@@ -92,6 +93,16 @@ export function settingsOf(
     ...(file.kernel !== undefined && {
       kernel: file.kernel.includes("/") ? resolve(folder, file.kernel) : file.kernel,
     }),
+  };
+}
+
+function templateOf(setting: NonNullable<WindlassFile["template"]>): TemplateSettings {
+  const { mode, env, args, warmUp } = typeof setting === "object" ? setting : { mode: setting };
+  return {
+    auto: mode === "auto",
+    env: env ?? [],
+    args: args ?? false,
+    ...(warmUp !== undefined && { warmUp }),
   };
 }
 

@@ -33,6 +33,11 @@ const Patterns = Type.Array(Pattern, {
   errorMessage: "must be a list of gitignore patterns",
 });
 
+const TemplateMode = Type.Union([Type.Literal("auto"), Type.Literal("manual")], {
+  description: "auto: the first start makes a template (manual)",
+  errorMessage: 'must be "auto" or "manual"',
+});
+
 const ScratchSize = Type.Union(
   [
     Type.Integer({ minimum: 16, maximum: 1_048_576 }),
@@ -232,6 +237,38 @@ export const WindlassFile = Type.Object(
           description:
             "For programs that do not use windlass/guest: a signal, or a POST to the port",
           errorMessage: 'must hold "beforeTemplate" and "afterClone"',
+        },
+      ),
+    ),
+    template: Type.Optional(
+      Type.Union(
+        [
+          TemplateMode,
+          Type.Object(
+            {
+              mode: Type.Optional(TemplateMode),
+              env: Type.Optional(
+                Type.Array(Type.String({ pattern: "^[^=\\u0000]+$" }), {
+                  description: "Variables that a clone may have otherwise than its template",
+                  errorMessage: "must be a list of names",
+                }),
+              ),
+              args: Type.Optional(
+                Type.Boolean({ description: "Whether a clone may have more arguments" }),
+              ),
+              warmUp: Type.Optional(
+                Type.Union([Type.Literal(false), Type.String({ pattern: "^/" })], {
+                  description: "Path that the program is asked for before it is saved (/)",
+                  errorMessage: 'must be a path such as "/warm", or false',
+                }),
+              ),
+            },
+            closed,
+          ),
+        ],
+        {
+          description: "Machines of this image start as clones of a saved one",
+          errorMessage: 'must be "auto", "manual", or hold mode, env, args and warmUp',
         },
       ),
     ),

@@ -8,7 +8,7 @@ const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">): ProgramSpec {
   const isRoot = /^(0|root)(:|$)/.test(manifest.user);
-  const { health, hooks } = manifest;
+  const { health, hooks, template } = manifest;
   return {
     argv: [...project.argv],
     env: {
@@ -31,6 +31,7 @@ export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">
       },
     }),
     ...(hooks && { hooks }),
+    ...(template && { lateBound: { env: [...template.env], args: template.args } }),
     restart: { ...manifest.restart },
     onExit: manifest.onExit,
     stopSignal: "SIGTERM",

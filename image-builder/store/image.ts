@@ -19,6 +19,7 @@ export interface ImageConfig {
   readonly program: ProgramSpec;
   readonly memoryMib: number;
   readonly vcpuCount: number;
+  readonly template?: { readonly auto: boolean; readonly warmUp?: string | false } | undefined;
   /** What its instances have, unless told otherwise. */
   readonly scratch?: ScratchDisk;
   readonly runtime: { readonly name: string; readonly version: string };

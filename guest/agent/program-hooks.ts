@@ -6,9 +6,9 @@
  */
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import { AgentError } from "../agent/agent-error.ts";
 import type { ProgramHook, ProgramHooks } from "../api/program-hooks.ts";
 import type { WakeRecord } from "../api/wake-record.ts";
+import { AgentError } from "./agent-error.ts";
 
 /** For a program's reply: as long as a pool of busy connections may take to drain. */
 const HTTP_HOOK_TIMEOUT_MS = 30_000;

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import * as assert from "uvu/assert";
 import { AgentError } from "../../../../guest/agent/agent-error.ts";
+import { runAfterHooks, runBeforeHooks } from "../../../../guest/agent/program-hooks.ts";
 import type { WakeRecord } from "../../../../guest/api/wake-record.ts";
-import { runAfterHooks, runBeforeHooks } from "../../../../guest/init/program-hooks.ts";
 import { suite } from "../../../support/suite.ts";
 
 const test = suite("program hooks");
