@@ -122,10 +122,11 @@ export class InstanceStore {
 
   /** Removes everything of an instance. */
   async remove(id: string): Promise<void> {
-    const { folder, record, qmpSocket } = this.files(id);
+    const { folder, record, qmpSocket, wakeSocket } = this.files(id);
     await rm(record, { force: true }); // First: from now on it is no instance.
     await rm(folder, { recursive: true, force: true });
     await rm(qmpSocket, { force: true });
+    await rm(wakeSocket, { force: true });
   }
 
   /**

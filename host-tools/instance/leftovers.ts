@@ -26,6 +26,7 @@ export async function removeLeftovers(store: InstanceStore): Promise<string[]> {
     await using _alive = alive;
     await rm(files.folder, { recursive: true, force: true });
     await rm(files.qmpSocket, { force: true });
+    await rm(files.wakeSocket, { force: true });
     removed.push(id);
   }
   return removed;
