@@ -2,7 +2,7 @@
 import { ARMED_FOLDER, WAKE_FIFO, WAKE_RECORD_BYTES } from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
-import { readyNumbers, replaceMathRandom, reseedOpenSsl, seedRandom } from "./random-source.ts";
+import { openSslReseeder, readyNumbers, replaceRandom, seedRandom } from "./random-source.ts";
 
 export interface HookRunOptions {
   /** Where the agent and the program meet: WINDLASS_RUN_FOLDER. */
@@ -18,8 +18,13 @@ interface Tools {
   readonly fs: FileSystem;
   /** undefined in a Node that was built without it. */
   readonly crypto: Crypto | undefined;
-  readonly renewReady: (() => void) | undefined;
+  /** OpenSSL. */
+  readonly reseed: () => void;
+  /** What the crypto module keeps ready. */
+  readonly renewReady: () => void;
 }
+
+const nothing = (): void => undefined;
 
 /** Has what a clone's record has, and no effect. */
 const REHEARSAL: WakeRecord = {
@@ -55,11 +60,26 @@ export class HookRun {
   async #run(): Promise<void> {
     const fs = require("node:fs") as FileSystem;
     const crypto = cryptoModule();
-    const tools: Tools = { fs, crypto, renewReady: crypto && readyNumbers(crypto) };
+    const tools: Tools = {
+      fs,
+      crypto,
+      reseed: crypto ? this.#reseeder() : nothing,
+      renewReady: crypto ? readyNumbers(crypto) : nothing,
+    };
     this.#rehearse(tools);
     const isArmed = await this.#beforeHooks(fs);
     const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
     this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone], tools);
+  }
+
+  #reseeder(): () => void {
+    try {
+      return openSslReseeder(this.#options.addon);
+    } catch (error) {
+      if (!this.#saidAddonFails) complain("cannot reseed OpenSSL, clones would share it", error);
+      this.#saidAddonFails = true;
+      return nothing;
+    }
   }
 
   /**
@@ -82,7 +102,7 @@ export class HookRun {
   #awake(
     record: WakeRecord | { readonly kind: "cancelled" },
     hooks: CloneHooks["afterClone"],
-    { fs, crypto, renewReady }: Tools,
+    { fs, crypto, reseed, renewReady }: Tools,
     isRehearsal = false,
   ): void {
     if (record.kind !== "clone") {
@@ -90,23 +110,12 @@ export class HookRun {
       return;
     }
     const { kind, instance, parent, env, args } = record;
-    this.#renewCrypto(renewReady);
+    reseed();
+    renewReady();
     seedRandom(fs, crypto);
-    if (!isRehearsal) replaceMathRandom();
+    replaceRandom(isRehearsal ? { random: Math.random } : Math);
     Object.assign(process.env, env);
     wake(hooks, { kind, instance, parent, args });
-  }
-
-  /** @param renewReady undefined in a Node without crypto, which has nothing to renew */
-  #renewCrypto(renewReady: (() => void) | undefined): void {
-    if (!renewReady) return;
-    try {
-      reseedOpenSsl(this.#options.addon);
-    } catch (error) {
-      if (!this.#saidAddonFails) complain("cannot reseed OpenSSL, clones would share it", error);
-      this.#saidAddonFails = true;
-    }
-    renewReady();
   }
 
   /** @returns whether the agent is told to save the machine and this process is to sleep */

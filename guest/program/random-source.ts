@@ -19,14 +19,15 @@ const INTEGER_BATCH = 1024;
 const INTEGER_BYTES = 6;
 
 /**
- * Reseeds OpenSSL's primary generator from the kernel; those of all threads follow, because they
- * compare its reseed counter with theirs (OpenSSL 3, drbg.c). Node runs the addon's initialiser each
- * time it is asked to open it.
+ * The addon's function reseeds OpenSSL's primary generator from the kernel; those of all threads follow,
+ * because they compare its reseed counter with theirs (OpenSSL 3, drbg.c).
  *
  * @throws Error when the addon is missing or this Node does not export OpenSSL
  */
-export function reseedOpenSsl(addon: string): void {
-  process.dlopen({ exports: {} }, addon);
+export function openSslReseeder(addon: string): () => void {
+  const module: { exports: object } = { exports: {} };
+  process.dlopen(module, addon);
+  return module.exports as () => void;
 }
 
 /**
@@ -113,8 +114,10 @@ export function seedRandom(
 /**
  * V8's own generator cannot be seeded at run time, so ours takes its place, unless the program has put
  * another one there itself.
+ *
+ * @param math another object, to rehearse on
  */
-export function replaceMathRandom(): void {
-  if (Math.random !== nativeRandom) return;
-  Object.defineProperty(Math, "random", { value: random });
+export function replaceRandom(math: { random: () => number } = Math): void {
+  if (math.random !== nativeRandom) return;
+  Object.defineProperty(math, "random", { value: random });
 }

@@ -1,16 +1,15 @@
 /**
- * `reseed.node`: a Node addon whose initialiser calls OpenSSL's RAND_poll and returns its exports as
- * they are. Node runs it at every `process.dlopen`. RAND_poll reseeds OpenSSL's primary generator
- * from the kernel; no JavaScript API of Node does, and a clone that did not would hand out the
- * random numbers of its brothers.
+ * `reseed.node`: a Node addon whose export is one function, which calls OpenSSL's RAND_poll. That reseeds
+ * OpenSSL's primary generator from the kernel; no JavaScript API of Node does, and a clone that did not
+ * would hand out the random numbers of its brothers.
  *
  * One ELF64 shared object (System V gABI chapters 4 and 5; x86-64 psABI 4.4), the smallest set of
  * tables with which ld.so accepts one:
  *
  * | segment | content |
  * |---|---|
- * | PT_LOAD, read + execute | ELF header, program headers, hash table, symbols, strings, relocation, code |
- * | PT_LOAD, read + write | dynamic section, then the pointer to RAND_poll that ld.so fills in |
+ * | PT_LOAD, read + execute | ELF header, program headers, hash table, symbols, strings, relocations, code |
+ * | PT_LOAD, read + write | dynamic section, then the pointers to the imports, which ld.so fills in |
  * | PT_DYNAMIC | the dynamic section again |
  * | PT_GNU_STACK | says that the stack is not executable |
  */
@@ -21,10 +20,12 @@ const SYMBOL_BYTES = 24;
 const RELOCATION_BYTES = 24;
 const PAGE_BYTES = 0x1000;
 
-/** Symbol table indexes; 0 is the undefined symbol that every table starts with. */
-const IMPORT = 1;
-const EXPORT = 2;
-const SYMBOLS = 3;
+/** In the order of the symbol table, whose entry 0 is the undefined symbol. */
+const IMPORTS = ["RAND_poll", "napi_create_function"] as const;
+const EXPORT = "napi_register_module_v1";
+const EXPORT_INDEX = IMPORTS.length + 1;
+const SYMBOLS = EXPORT_INDEX + 1;
+const POINTER_BYTES = 8;
 
 /** d_tag values (gABI figure 5-10). */
 const DYNAMIC_TAG = {
@@ -43,24 +44,16 @@ const RELOCATION_GLOBAL_DATA = 6;
 
 /** Emits the addon. */
 export function reseedAddon(): Uint8Array {
-  const strings = Buffer.from("\0RAND_poll\0napi_register_module_v1\0");
-  const code = Buffer.from([
-    // napi_value napi_register_module_v1(napi_env env: rdi, napi_value exports: rsi)
-    ...[0x53], // push rbx: keeps the caller's, and puts the stack on 16 bytes for the call
-    ...[0x48, 0x89, 0xf3], // mov rbx, rsi
-    ...[0xff, 0x15, 0, 0, 0, 0], // call [rip + pointer]
-    ...[0x48, 0x89, 0xd8], // mov rax, rbx
-    ...[0x5b], // pop rbx
-    ...[0xc3], // ret
-  ]);
-  const callOperandAt = 6;
+  const strings = Buffer.from(`\0${[...IMPORTS, EXPORT].join("\0")}\0`);
+  const [code, operands] = machineCode();
 
   const hashAt = HEADER_BYTES + 4 * PROGRAM_HEADER_BYTES;
   const hash = hashTable();
-  const symbolsAt = hashAt + hash.length;
+  const symbolsAt = aligned(hashAt + hash.length);
   const stringsAt = symbolsAt + SYMBOLS * SYMBOL_BYTES;
   const relocationsAt = aligned(stringsAt + strings.length);
-  const codeAt = relocationsAt + RELOCATION_BYTES;
+  const relocationsBytes = IMPORTS.length * RELOCATION_BYTES;
+  const codeAt = relocationsAt + relocationsBytes;
   const writableAt = aligned(codeAt + code.length);
   // The next page of memory holds the same page of the file, from the writable part on.
   const dynamicAddress = writableAt + PAGE_BYTES;
@@ -69,16 +62,18 @@ export function reseedAddon(): Uint8Array {
     [DYNAMIC_TAG.strings, stringsAt],
     [DYNAMIC_TAG.symbols, symbolsAt],
     [DYNAMIC_TAG.relocations, relocationsAt],
-    [DYNAMIC_TAG.relocationsBytes, RELOCATION_BYTES],
+    [DYNAMIC_TAG.relocationsBytes, relocationsBytes],
     [DYNAMIC_TAG.relocationBytes, RELOCATION_BYTES],
     [DYNAMIC_TAG.stringsBytes, strings.length],
     [DYNAMIC_TAG.symbolBytes, SYMBOL_BYTES],
     [DYNAMIC_TAG.end, 0],
   ]);
-  const pointerAddress = dynamicAddress + dynamic.length;
-  code.writeInt32LE(pointerAddress - (codeAt + callOperandAt + 4), callOperandAt);
+  const pointersAddress = dynamicAddress + dynamic.length;
+  const pointerOf = (name: (typeof IMPORTS)[number]): number =>
+    pointersAddress + IMPORTS.indexOf(name) * POINTER_BYTES;
+  for (const [name, at] of operands) code.writeInt32LE(pointerOf(name) - (codeAt + at + 4), at);
 
-  const file = Buffer.alloc(writableAt + dynamic.length + 8);
+  const file = Buffer.alloc(writableAt + dynamic.length + IMPORTS.length * POINTER_BYTES);
   const writableBytes = file.length - writableAt;
   writeHeader(file);
   writeProgramHeader(file, 0, { type: 1, flags: 5, at: 0, address: 0, bytes: writableAt });
@@ -90,23 +85,63 @@ export function reseedAddon(): Uint8Array {
   });
   writeProgramHeader(file, 3, { type: 0x6474_e551, flags: 6, at: 0, address: 0, bytes: 0 });
   hash.copy(file, hashAt);
-  const nameOf = (name: string): number => strings.indexOf(`${name}\0`);
-  writeSymbol(file, symbolsAt + IMPORT * SYMBOL_BYTES, { name: nameOf("RAND_poll") });
-  writeSymbol(file, symbolsAt + EXPORT * SYMBOL_BYTES, {
-    ...{ name: nameOf("napi_register_module_v1"), address: codeAt, bytes: code.length },
-  });
   strings.copy(file, stringsAt);
-  file.writeBigUInt64LE(BigInt(pointerAddress), relocationsAt); // r_offset
-  file.writeUInt32LE(RELOCATION_GLOBAL_DATA, relocationsAt + 8); // r_info, type
-  file.writeUInt32LE(IMPORT, relocationsAt + 12); // r_info, symbol
+  const nameOf = (name: string): number => strings.indexOf(`${name}\0`);
+  for (const [index, name] of IMPORTS.entries()) {
+    writeSymbol(file, symbolsAt + (index + 1) * SYMBOL_BYTES, { name: nameOf(name) });
+    const at = relocationsAt + index * RELOCATION_BYTES;
+    file.writeBigUInt64LE(BigInt(pointerOf(name)), at); // r_offset
+    file.writeUInt32LE(RELOCATION_GLOBAL_DATA, at + 8); // r_info, type
+    file.writeUInt32LE(index + 1, at + 12); // r_info, symbol
+  }
+  writeSymbol(file, symbolsAt + EXPORT_INDEX * SYMBOL_BYTES, {
+    ...{ name: nameOf(EXPORT), address: codeAt, bytes: code.length },
+  });
   code.copy(file, codeAt);
   dynamic.copy(file, writableAt);
   return file;
 }
 
+/** @returns the code, the initialiser first, and where in it the distances to imports' pointers go */
+function machineCode(): [Buffer, [(typeof IMPORTS)[number], number][]] {
+  const initialiser = [
+    // napi_value napi_register_module_v1(napi_env env: rdi, napi_value exports: rsi)
+    ...[0x48, 0x83, 0xec, 0x18], // sub rsp, 24: the result, and 16-byte alignment for the call
+    ...[0x31, 0xf6], // xor esi, esi: no name
+    ...[0x31, 0xd2], // xor edx, edx
+    ...[0x48, 0x8d, 0x0d, 0, 0, 0, 0], // lea rcx, [rip + callback]
+    ...[0x45, 0x31, 0xc0], // xor r8d, r8d: no data
+    ...[0x49, 0x89, 0xe1], // mov r9, rsp: result
+    ...[0xff, 0x15, 0, 0, 0, 0], // call [rip + napi_create_function]
+    ...[0x48, 0x8b, 0x04, 0x24], // mov rax, [rsp]
+    ...[0x48, 0x83, 0xc4, 0x18], // add rsp, 24
+    0xc3, // ret
+  ];
+  const callback = [
+    // napi_value callback(napi_env env, napi_callback_info info)
+    0x50, // push rax: 16-byte alignment for the call
+    ...[0xff, 0x15, 0, 0, 0, 0], // call [rip + RAND_poll]
+    ...[0x31, 0xc0], // xor eax, eax: undefined
+    0x59, // pop rcx
+    0xc3, // ret
+  ];
+  const code = Buffer.from([...initialiser, ...callback]);
+  const callbackOperandAt = 11;
+  code.writeInt32LE(initialiser.length - (callbackOperandAt + 4), callbackOperandAt);
+  return [
+    code,
+    [
+      ["napi_create_function", 23],
+      ["RAND_poll", initialiser.length + 3],
+    ],
+  ];
+}
+
 /** One bucket with all symbols in a chain: which hash function ld.so uses does not matter then. */
 function hashTable(): Buffer {
-  const words = [1, SYMBOLS, EXPORT, 0, 0, IMPORT];
+  // Buckets, chain length, the bucket's first symbol, then to each symbol the next: downwards to 0.
+  const chain = Array.from({ length: SYMBOLS }, (_, index) => Math.max(0, index - 1));
+  const words = [1, SYMBOLS, EXPORT_INDEX, ...chain];
   const table = Buffer.alloc(words.length * 4);
   for (const [index, word] of words.entries()) table.writeUInt32LE(word, index * 4);
   return table;
