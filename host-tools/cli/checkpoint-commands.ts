@@ -33,7 +33,7 @@ export const checkpointCommands = {
     min: 1,
     max: 1,
     options: {
-      name: text("NAME", "Name of the checkpoint; made of the instance's when left out", "t"),
+      tag: text("NAME", "Name of the checkpoint; made of the instance's when left out", "t"),
       quiet: flag("Print the id only", "q"),
       json,
     },

@@ -63,13 +63,23 @@ complete -o filenames -o bashdefault -F _windlass windlass
 function familyCase(family: string, commands: readonly CompletionCommand[]): string {
   const members = commands.filter((command) => command.family === family);
   const words = members.map(({ name }) => name.slice(family.length + 1));
+  const itself = commands.find(({ name }) => name === family);
+  const guard = itself ? ' && [[ "$current" != -* ]]' : "";
+  const names = itself?.operands.map(
+    ({ source }) => `\n      words+=" $(windlass complete-words ${source} 2>/dev/null)"`,
+  );
   return `  ${family})
-    if ((COMP_CWORD == 2)); then
-      COMPREPLY=($(compgen -W ${quoted(words)} -- "$current"))
+    if ((COMP_CWORD == 2))${guard}; then
+      words=${quoted(words)}${names?.join("") ?? ""}
+      COMPREPLY=($(compgen -W "$words" -- "$current"))
       return
     fi
-    command+=" \${COMP_WORDS[2]}"
-    first=3
+    case "\${COMP_WORDS[2]}" in
+    ${words.join(" | ")})
+      command+=" \${COMP_WORDS[2]}"
+      first=3
+      ;;
+    esac
     ;;`;
 }
 

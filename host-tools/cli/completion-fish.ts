@@ -12,7 +12,9 @@ export function fishCompletion(): string {
   const single = commands.filter(({ family }) => family === undefined);
   const lines = [
     ...single.map(({ name, summary }) => firstWord(name, summary)),
-    ...families.map((family) => firstWord(family, `Commands about ${family}s`)),
+    ...families
+      .filter((family) => !single.some(({ name }) => name === family))
+      .map((family) => firstWord(family, `Commands about ${family}s`)),
     ...commands.flatMap(commandLines),
   ];
   return `# fish completion of windlass; keep it as ~/.config/fish/completions/windlass.fish
@@ -36,8 +38,10 @@ function firstWord(word: string, summary: string): string {
   return `complete -c windlass -n '__windlass_at_word 1' -a ${word} -d ${quoted(summary)}`;
 }
 
-function commandLines({ name, family, summary, options, operands }: CompletionCommand): string[] {
-  const inCommand = `complete -c windlass -n '__windlass_using ${name}'`;
+function commandLines(command: CompletionCommand): string[] {
+  const { name, family, summary, members, options, operands } = command;
+  const others = members.map((member) => `; and not __windlass_using ${name} ${member}`);
+  const inCommand = `complete -c windlass -n '__windlass_using ${name}${others.join("")}'`;
   const lines = options.map(([long, option]) => `${inCommand} ${optionPart(long, option)}`);
   if (family !== undefined) {
     const word = name.slice(family.length + 1);

@@ -21,6 +21,8 @@ export interface CompletionCommand {
   /** The first word of a command of two. */
   readonly family: string | undefined;
   readonly summary: string;
+  /** Second words of other commands that begin with its name, as "checkpoint ls" does with "checkpoint". */
+  readonly members: readonly string[];
   readonly options: readonly (readonly [string, OptionSpec])[];
   /** The last one stands for all that follow. */
   readonly operands: readonly CompletionOperand[];
@@ -35,6 +37,9 @@ export function completionCommands(): CompletionCommand[] {
       name,
       family: second === undefined ? undefined : first,
       summary,
+      members: visible.flatMap((other) =>
+        other.startsWith(`${name} `) ? [other.slice(name.length + 1)] : [],
+      ),
       options: Object.entries(options),
       operands: operands.map(operandOf),
     };

@@ -12,7 +12,9 @@ export function zshCompletion(): string {
   const single = commands.filter(({ family }) => family === undefined);
   const top = [
     ...single.map(({ name, summary }) => described(name, summary)),
-    ...families.map((family) => described(family, `Commands about ${family}s`)),
+    ...families
+      .filter((family) => !single.some(({ name }) => name === family))
+      .map((family) => described(family, `Commands about ${family}s`)),
   ];
   return `#compdef windlass
 # zsh completion of windlass; load it with: source <(windlass completion zsh)
@@ -58,17 +60,24 @@ function familyCase(family: string, commands: readonly CompletionCommand[]): str
   const words = members.map(({ name, summary }) =>
     described(name.slice(family.length + 1), summary),
   );
+  const names = commands
+    .find(({ name }) => name === family)
+    ?.operands.map(({ source }) => `\n        ${ACTIONS[source]}`);
   return `    ${family})
       if ((CURRENT == 3)); then
         commands=(
 ${words.map((line) => `          ${line}`).join("\n")}
         )
-        _describe command commands
+        _describe command commands${names?.join("") ?? ""}
         return
       fi
-      command="$command $words[3]"
-      shift words
-      ((CURRENT--))
+      case $words[3] in
+      ${members.map(({ name }) => name.slice(family.length + 1)).join("|")})
+        command="$command $words[3]"
+        shift words
+        ((CURRENT--))
+        ;;
+      esac
       ;;`;
 }
 

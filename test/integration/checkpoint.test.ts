@@ -204,7 +204,7 @@ async function folders(path: string): Promise<string[]> {
 /** Whether there is one more with the begin of a state. */
 async function hasState(path: string, count: number): Promise<boolean> {
   const names = await folders(path);
-  const files = await Promise.all(names.map((name) => readdir(join(path, name)).catch(() => [])));
+  const files = await Promise.all(names.map((name) => readdir(join(path, name))));
   return files.filter((list) => list.includes("state")).length > count;
 }
 

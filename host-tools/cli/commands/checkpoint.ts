@@ -9,8 +9,10 @@ import { bytesText } from "../quantity-text.ts";
 export const execute: Execute<"checkpoint"> = async ({ options, operands, output, signal }) => {
   const [reference = ""] = operands;
   const checkpoints = new Checkpoints(new Instances());
-  const { name } = options;
-  const { checkpoint, warning } = await checkpoints.take(reference, { name, signal });
+  const { checkpoint, warning } = await checkpoints.take(reference, {
+    name: options.tag,
+    signal,
+  });
   if (warning !== undefined) output.note(printableLine(`warning: ${reference}: ${warning}`));
   const view = checkpointView(checkpoint);
   if (options.json) await output.json(view);

@@ -185,4 +185,17 @@ test("writes a usage line that its own examples follow", () => {
   }
 });
 
+test("a word that begins other commands is a command as well", () => {
+  assert.equal(command("checkpoint web").operands, ["web"]);
+  assert.is(command("checkpoint -t ls web").options["tag"], "ls");
+  assert.is(command("checkpoint ls").name, "checkpoint ls");
+  const named = command("checkpoint -- ls");
+  assert.is(named.name, "checkpoint");
+  assert.equal(named.operands, ["ls"]);
+  assert.match(
+    refusal("checkpoint").facts.next ?? "",
+    /^Write windlass checkpoint \[OPTIONS\] NAME$/,
+  );
+});
+
 test.run();

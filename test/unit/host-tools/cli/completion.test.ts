@@ -63,7 +63,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 
 test("bash offers commands, options, values and names", async () => {
   assert.ok((await offered("windlass", "")).includes("kernel"));
-  assert.equal(await offered("windlass", "kernel", ""), ["add", "ls", "use"]);
+  assert.equal(await offered("windlass", "kernel", ""), ["add", "build", "ls", "use", "rm"]);
   assert.equal(await offered("windlass", "run", "--acc"), ["--accelerator"]);
   assert.equal(await offered("windlass", "run", "--accelerator", "t"), ["tcg"]);
   assert.equal(await offered("windlass", "stop", ""), ["web", "worker"]);
@@ -71,6 +71,12 @@ test("bash offers commands, options, values and names", async () => {
   assert.equal(await offered("windlass", "api", "web", "P"), ["POST", "PUT"]);
   assert.equal(await offered("windlass", "completion", ""), ["bash", "zsh", "fish"]);
   assert.equal(await offered("windlass", "nonsense", ""), []);
+  // A command of one word whose name begins others.
+  const after = ["ls", "inspect", "rm", "web", "worker"];
+  assert.equal(await offered("windlass", "checkpoint", ""), after);
+  assert.equal(await offered("windlass", "checkpoint", "--q"), ["--quiet"]);
+  assert.equal(await offered("windlass", "checkpoint", "-q", "we"), ["web"]);
+  assert.equal(await offered("windlass", "checkpoint", "ls", "--n"), []);
 });
 
 test.run();
