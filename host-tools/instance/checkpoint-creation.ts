@@ -102,7 +102,7 @@ async function saveMachine(
     await linkLayers(layers, target.folder);
     const state = await saveState(qmp, {
       path: target.statePath,
-      socketPath: `${files.qmpSocket}.state`,
+      socketPath: files.stateSocket,
       withoutSharedMemory: false,
       signal,
     });

@@ -23,6 +23,8 @@ export interface InstanceFiles {
   readonly aliveLock: string;
   /** In the runtime folder: a Unix socket's path is short. */
   readonly qmpSocket: string;
+  /** Where QEMU sends a machine's state while it is saved. */
+  readonly stateSocket: string;
   /** The wake port (wake.ts). */
   readonly wakeSocket: string;
 }
@@ -46,6 +48,7 @@ export function instanceFilesIn(folder: string, runtime: string, id: string): In
     changeLock: join(folder, "change.lock"),
     aliveLock: join(folder, "alive.lock"),
     qmpSocket: join(runtime, `${id}.qmp`),
+    stateSocket: join(runtime, `${id}.state`),
     wakeSocket: join(runtime, `${id}.wake`),
   };
 }

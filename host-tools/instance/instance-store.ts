@@ -122,11 +122,10 @@ export class InstanceStore {
 
   /** Removes everything of an instance. */
   async remove(id: string): Promise<void> {
-    const { folder, record, qmpSocket, wakeSocket } = this.files(id);
+    const { folder, record, qmpSocket, stateSocket, wakeSocket } = this.files(id);
     await rm(record, { force: true }); // First: from now on it is no instance.
     await rm(folder, { recursive: true, force: true });
-    await rm(qmpSocket, { force: true });
-    await rm(wakeSocket, { force: true });
+    for (const path of [qmpSocket, stateSocket, wakeSocket]) await rm(path, { force: true });
   }
 
   /**

@@ -25,8 +25,8 @@ export async function removeLeftovers(store: InstanceStore): Promise<string[]> {
     if (!alive) continue;
     await using _alive = alive;
     await rm(files.folder, { recursive: true, force: true });
-    await rm(files.qmpSocket, { force: true });
-    await rm(files.wakeSocket, { force: true });
+    const { qmpSocket, stateSocket, wakeSocket } = files;
+    for (const path of [qmpSocket, stateSocket, wakeSocket]) await rm(path, { force: true });
     removed.push(id);
   }
   return removed;
