@@ -13,6 +13,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { asLaunched } from "./checkpoint-creation.ts";
 import type { CheckpointStore } from "./checkpoint-store.ts";
 import { instanceDocument } from "./document.ts";
+import { setClockRight } from "./guest-clock.ts";
 import { type InstanceRecord, parentOf } from "./instance-record.ts";
 import type { InstanceStore } from "./instance-store.ts";
 import { type Launched, launchQemu } from "./launch.ts";
@@ -132,7 +133,7 @@ async function handOver(
   const token = original.tokens.admin;
   await using client = createGuestClient({ host: DEFAULT_HOST_ADDRESS, port, token });
   const wait = { timeoutMs: AGENT_TIMEOUT_MS, signal };
-  await client.call("clockAdvance", { body: { milliseconds: continuedAtMs - stoppedAtMs } }, wait);
+  await setClockRight(client, continuedAtMs - stoppedAtMs, wait);
   const instance = instanceDocument(record);
   const { macAddress } = record;
   const body = { instance, parent: parentOf(original), macAddress };

@@ -8,6 +8,7 @@ import { replaceFile } from "../../image-builder/store/replace-file.ts";
 import { HostError } from "../errors.ts";
 import type { GuestClient } from "../guest-client/guest-client.ts";
 import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
+import { setClockRight } from "./guest-clock.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 
@@ -101,9 +102,9 @@ export async function resumeMachine(
   }: { readonly stoppedAtMs: number; readonly files: Pick<InstanceFiles, "suspension"> },
 ): Promise<string | undefined> {
   await continueMachine(qmp);
-  const milliseconds = Date.now() - stoppedAtMs;
+  const stoodStillMs = Date.now() - stoppedAtMs;
   await rm(files.suspension, { force: true });
-  return await advanceClock(client, milliseconds);
+  return await clockProblem(client, stoodStillMs);
 }
 
 /**
@@ -126,16 +127,15 @@ export async function continueMachine(qmp: QmpConnection): Promise<void> {
 }
 
 /** @returns why that was not possible */
-export async function advanceClock(
+async function clockProblem(
   client: GuestClient,
-  milliseconds: number,
+  stoodStillMs: number,
 ): Promise<string | undefined> {
   try {
-    const body = { milliseconds };
-    await client.call("clockAdvance", { body }, { timeoutMs: CLOCK_TIMEOUT_MS });
+    await setClockRight(client, stoodStillMs, { timeoutMs: CLOCK_TIMEOUT_MS });
     return undefined;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return `its clock is ${(milliseconds / 1000).toFixed(1)} s behind: ${why}`;
+    return `its clock may be ${(stoodStillMs / 1000).toFixed(1)} s behind: ${why}`;
   }
 }

@@ -1,5 +1,5 @@
 /** Suspended, checkpointed and restored machines, emulated: they go on exactly where they were. */
-import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { HostError } from "../../host-tools/errors.ts";
@@ -76,6 +76,13 @@ async function ask(reference: string | Instance, method: "GET" | "POST" = "GET")
   return (await reply.json()) as Seen;
 }
 
+/** Whatever the reason: an hour is easier to tell from nothing than the time that a test takes. */
+async function beAnHourLate(): Promise<void> {
+  const { client } = await rig.instances.client("counter");
+  await client.call("clockAdvance", { body: { milliseconds: -3_600_000 } });
+  await client.close();
+}
+
 async function killQemu({ record }: Instance): Promise<void> {
   const target = record.launch?.process;
   assert.ok(target);
@@ -95,8 +102,9 @@ withMachine(
   "a suspended machine stands still, says so, and goes on with its clock right",
   async () => {
     const before = await ask("counter", "POST");
+    await beAnHourLate();
     await rig.instances.suspend("counter");
-    const { record, state } = await rig.instances.get("counter");
+    const { state } = await rig.instances.get("counter");
     assert.is(state, "suspended");
     const refused = await failure(rig.instances.client("counter"));
     assert.is(refused.code, "WL_INSTANCE_STATE");
@@ -105,16 +113,11 @@ withMachine(
     assert.is((await failure(rig.instances.kill("counter", "SIGHUP"))).code, "WL_INSTANCE_STATE");
     assert.is((await failure(rig.instances.suspend("counter"))).code, "WL_INSTANCE_STATE");
 
-    // As if that had been an hour ago.
-    const { suspension: path } = rig.instances.files(record);
-    const suspension = JSON.parse(await readFile(path, "utf8"));
-    suspension.stoppedAtMs -= 3_600_000;
-    await writeFile(path, JSON.stringify(suspension));
     const { warning } = await rig.instances.resume("counter");
     assert.is(warning, undefined);
     const after = await ask("counter");
     assert.equal({ ...after, timeMs: 0 }, { ...before, timeMs: 0 });
-    assert.ok(Math.abs(after.timeMs - Date.now() - 3_600_000) < 5_000, String(after.timeMs));
+    assert.ok(Math.abs(after.timeMs - Date.now()) < 5_000, String(after.timeMs));
     assert.is((await failure(rig.instances.resume("counter"))).code, "WL_INSTANCE_STATE");
   },
 );
@@ -122,6 +125,7 @@ withMachine(
 withMachine("after a kill of everything, RAM and disk go on where they were saved", async () => {
   const saved = await ask("counter", "POST");
   assert.equal(saved.file, [1, 2]);
+  await beAnHourLate();
   const { checkpoint, warning } = await checkpoints.take("counter", { name: "two" });
   assert.is(warning, undefined);
   assert.is(checkpoint.scratch.length, 1);
@@ -146,7 +150,7 @@ withMachine("after a kill of everything, RAM and disk go on where they were save
   assert.is(restored.record.macAddress, original.record.macAddress);
   const seen = await ask(restored);
   assert.equal({ ...seen, timeMs: 0 }, { ...saved, timeMs: 0 });
-  assert.ok(Math.abs(seen.timeMs - Date.now() - 3_600_000) < 5_000, "the clock is as it was");
+  assert.ok(Math.abs(seen.timeMs - Date.now()) < 5_000, String(seen.timeMs));
   assert.equal((await ask(restored, "POST")).file, [1, 2, 3]);
   const { client } = await rig.instances.client("counter");
   assert.is((await client.call("instance", {})).id, restored.record.id);
