@@ -1,4 +1,5 @@
 /** Freezing the scratch disk of a machine that is stopped. */
+import { rm } from "node:fs/promises";
 import { checkOverlay } from "../../image-builder/disks/overlay-file.ts";
 import { HostError } from "../errors.ts";
 import type { QmpConnection } from "../qmp/connection.ts";
@@ -28,8 +29,12 @@ export async function freezeScratch(
   try {
     await switchTo(qmp, fresh);
   } catch (error) {
-    // QEMU goes on with the old one, and so does the next start: the fresh one would do no harm.
-    await pointAt(scratch, frozen).catch(() => undefined);
+    // When QEMU said no, it goes on with the old one. When it said nothing it may have the fresh one by
+    // now, which is right for the next start in either case.
+    if (error instanceof HostError && error.code === "WL_QMP_COMMAND_FAILED") {
+      await pointAt(scratch, frozen);
+      await rm(fresh, { force: true });
+    }
     throw error;
   }
   return layers;
