@@ -12,7 +12,9 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  unlinkSync,
   watch,
   writeSync,
 } from "node:fs";
@@ -20,6 +22,7 @@ import { constants } from "node:os";
 import {
   ARM_SIGNAL,
   ARMED_FOLDER,
+  REHEARSAL_FOLDER,
   WAKE_FIFO,
   WAKE_RECORD_BYTES,
   WINDLASS_RUN_FOLDER,
@@ -31,6 +34,7 @@ import type { GateSystem } from "./template-gate.ts";
 const ARMED = `${WINDLASS_RUN_FOLDER}/${ARMED_FOLDER}`;
 /** Of a template that came to nothing. */
 const GIVEN_UP = `${ARMED}.given-up`;
+const REHEARSAL = `${WINDLASS_RUN_FOLDER}/${REHEARSAL_FOLDER}`;
 const FIFO = `${WINDLASS_RUN_FOLDER}/${WAKE_FIFO}`;
 
 /** What a program says of its hooks. */
@@ -58,14 +62,21 @@ export class HookedPrograms {
     return this.#fifo;
   }
 
+  /** Has them rehearse their waking, beside whatever else they do. */
+  rehearse(): void {
+    rmSync(ARMED, { recursive: true, force: true });
+    makeFolder(REHEARSAL);
+    for (const pid of hookedProcesses()) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));
+  }
+
   /**
    * Runs all hooks and waits until every program that has some waits.
    *
    * @throws {AgentError} 409 when one failed or took too long; then all of them run on
    */
   async hold(wait: { timeoutMs: number; signal: AbortSignal }): Promise<readonly number[]> {
-    mkdirSync(ARMED, { recursive: true });
-    chmodSync(ARMED, 0o1777); // The programs' users write here; mkdir(2) heeds the umask.
+    makeFolder(REHEARSAL);
+    makeFolder(ARMED);
     this.#openFifo();
     try {
       this.#held = await this.#armed(hookedProcesses(), wait);
@@ -86,13 +97,15 @@ export class HookedPrograms {
     const record = Buffer.alloc(WAKE_RECORD_BYTES, " ");
     record.write(JSON.stringify({ kind: "resume" } satisfies WakeRecord));
     for (const _pid of waiting) writeSync(this.fifo, record);
-    this.forget();
+    this.#held = [];
+    rmSync(GIVEN_UP, { recursive: true, force: true });
   }
 
-  /** They have gone on. */
+  /** They have gone on. What this runs, every clone runs while its program wants the CPU. */
   forget(): void {
+    for (const pid of this.#held) ignoreErrors(() => unlinkSync(`${ARMED}/${pid}`));
+    ignoreErrors(() => rmdirSync(ARMED));
     this.#held = [];
-    for (const folder of [ARMED, GIVEN_UP]) rmSync(folder, { recursive: true, force: true });
   }
 
   async #armed(
@@ -153,6 +166,12 @@ function catchesHookSignal(pid: number): boolean {
   });
   const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   return ((caught >> BigInt(constants.signals[ARM_SIGNAL] - 1)) & 1n) === 1n;
+}
+
+/** The programs' users write there; mkdir(2) heeds the umask. */
+function makeFolder(path: string): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, 0o1777);
 }
 
 /** Process ids: a report that is being written begins with a dot. */

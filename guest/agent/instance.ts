@@ -27,7 +27,7 @@ export function instanceOperations(agent: Agent): Operations<"instance"> {
       const { instance, parent, macAddress } = body;
       system.setMacAddress(macAddress);
       system.setHostname(instance.hostname);
-      wake.onWake({ kind: "resume", parent, instance });
+      wake.onWake({ kind: "resume", parent, instance }, false);
       return describe();
     },
   };

@@ -74,10 +74,11 @@ export class Call {
     return body.iterator({ destroyOnReturn: false });
   }
 
-  /** Closes the connection after the reply and runs the action when it is closed. */
+  /** Closes the connection after the reply and runs the action when nothing is left to do about it. */
   closeConnection(action: () => unknown): void {
     this.#reply.header("connection", "close");
-    this.#reply.raw.socket?.once("close", action);
+    // Others listen for its end too, and what they do takes another turn.
+    this.#reply.raw.socket?.once("close", () => setImmediate(() => setImmediate(action)));
   }
 
   /** Runs the action once the reply has left, or the caller has. */

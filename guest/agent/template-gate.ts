@@ -4,12 +4,13 @@
  * builder) and waits for the wake message; the host saves the machine. After: the helper has set clock,
  * entropy, address and host name, everything runs on, and the agent learns who it is now.
  */
-import { spawn } from "node:child_process";
-import { read } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, read, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { promisify } from "node:util";
 import type { ProgramHooks } from "../api/program-hooks.ts";
 import type { WakeDocument } from "../api/template.ts";
+import { WINDLASS_RUN_FOLDER } from "../api/wake-channel.ts";
 import type { WakeRecord } from "../api/wake-record.ts";
 import { AgentError } from "./agent-error.ts";
 import type { ProgramControl } from "./guest-system.ts";
@@ -17,6 +18,7 @@ import { HookedPrograms } from "./hooked-programs.ts";
 import { runAfterHooks, runBeforeHooks } from "./program-hooks.ts";
 
 const HELPER = "/sbin/windlass-wake";
+const STAND_IN = "/sbin/windlass-tty";
 /** A line of the host's that is longer is none of its. */
 const DOCUMENT_BYTES_MAX = 1024 * 1024;
 const READ_BYTES = 64 * 1024;
@@ -44,8 +46,12 @@ export interface TemplateGateOptions {
   readonly program: Pick<ProgramControl, "status">;
   /** Of the program, as a signal or request. */
   readonly hooks?: ProgramHooks | undefined;
-  /** Called when everything runs again, as whoever the document says. */
-  readonly onWake: (document: WakeDocument) => void;
+  /** Who this machine is. */
+  readonly identity: () => WakeDocument;
+  /**
+   * Called when everything runs again, as whoever the document says; for a rehearsal as who it is already.
+   */
+  readonly onWake: (document: WakeDocument, isRehearsal: boolean) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -69,6 +75,34 @@ export class TemplateGate {
   }
 
   /**
+   * Does once without effect what a clone does when it wakes: V8 compiles a function when it is first
+   * called, and every clone would have to. The programs rehearse beside.
+   */
+  async rehearse(): Promise<void> {
+    const { identity, onFailure } = this.#options;
+    this.#programs.rehearse();
+    const script = `${WINDLASS_RUN_FOLDER}/rehearsal/agent`;
+    try {
+      writeFileSync(script, `${JSON.stringify(identity())}\n`);
+      const fd = openSync(script, "r");
+      try {
+        await new Promise<void>((resolve) => {
+          // Any program that ends at once does.
+          this.#follow(spawn(STAND_IN, { stdio: "ignore" }), {
+            fd,
+            isRehearsal: true,
+            done: resolve,
+          });
+        });
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      onFailure(error); // Clones are slower then.
+    }
+  }
+
+  /**
    * Sets the clock right and runs the hooks of all programs that have some.
    *
    * @returns the processes that wait in their hook
@@ -83,7 +117,7 @@ export class TemplateGate {
       this.#port ??= system.openWakePort();
       if (Math.abs(Date.now() - timeMs) > CLOCK_TOLERANCE_MS) system.setClock(timeMs);
       const { hooks, program } = this.#options;
-      const { pid } = program.status();
+      const pid = hooks ? program.status().pid : null;
       await runBeforeHooks({ spec: { hooks }, pid: pid ?? 0, signal, timeoutMs });
       return await this.#programs.hold({ timeoutMs, signal });
     } catch (error) {
@@ -94,7 +128,7 @@ export class TemplateGate {
 
   /** Stops everything, this process too. The helper says in the journal when that is so. */
   arm(): void {
-    const { system, onWake, onFailure } = this.#options;
+    const { system } = this.#options;
     // In a clone the program goes first: the agent's part takes as long as the program's first answer.
     setPriority(WAKING_PRIORITY);
     const { fifo, held } = this.#programs;
@@ -102,27 +136,39 @@ export class TemplateGate {
     const helper = spawn(HELPER, waiters, {
       stdio: [this.#port ?? "ignore", system.journalFd, "inherit", fifo],
     });
-    helper.once("error", (error) => {
-      this.#isBusy = false;
+    const done = (): void => {
       setPriority(0);
-      this.#programs.release();
+      this.#isBusy = false;
+    };
+    this.#follow(helper, { fd: this.#port ?? -1, isRehearsal: false, done });
+  }
+
+  /** When the helper has ended, this is the machine of the document that follows in the wake port. */
+  #follow(
+    helper: ChildProcess,
+    { fd, isRehearsal, done }: { fd: number; isRehearsal: boolean; done: () => void },
+  ): void {
+    const { onWake, onFailure } = this.#options;
+    helper.once("error", (error) => {
+      if (!isRehearsal) this.#programs.release();
       onFailure(error);
+      done();
     });
     helper.once("exit", () => {
-      this.#isBusy = false;
       this.#programs.forget();
-      this.#readDocument()
+      readDocument(fd)
         .then(async (document) => {
-          onWake(document);
-          await this.#tellProgram(document);
+          onWake(document, isRehearsal);
+          if (!isRehearsal) await this.#tellProgram(document);
         })
         .catch(onFailure)
-        .finally(() => setPriority(0));
+        .finally(done);
     });
   }
 
   async #tellProgram({ kind, parent, instance }: WakeDocument): Promise<void> {
     const { hooks, program } = this.#options;
+    if (!hooks?.afterClone) return;
     const { id, name, hostname } = instance;
     const record: WakeRecord =
       kind === "clone"
@@ -131,18 +177,18 @@ export class TemplateGate {
     const { signal } = new AbortController();
     await runAfterHooks({ spec: { hooks }, pid: program.status().pid ?? 0, signal, record });
   }
+}
 
-  async #readDocument(): Promise<WakeDocument> {
-    if (this.#port === undefined) throw new Error("the wake port is not open");
-    const pieces: Buffer[] = [];
-    for (let length = 0; length < DOCUMENT_BYTES_MAX; ) {
-      const buffer = Buffer.alloc(READ_BYTES);
-      const { bytesRead } = await readBytes(this.#port, buffer, 0, READ_BYTES, null);
-      if (bytesRead === 0) break;
-      pieces.push(buffer.subarray(0, bytesRead));
-      length += bytesRead;
-      if (buffer[bytesRead - 1] === 10) return JSON.parse(Buffer.concat(pieces).toString("utf8"));
-    }
-    throw new Error("the host's wake message has no end");
+/** @throws {Error} when there is none */
+async function readDocument(fd: number): Promise<WakeDocument> {
+  const pieces: Buffer[] = [];
+  for (let length = 0; length < DOCUMENT_BYTES_MAX; ) {
+    const buffer = Buffer.alloc(READ_BYTES);
+    const { bytesRead } = await readBytes(fd, buffer, 0, READ_BYTES, null);
+    if (bytesRead === 0) break;
+    pieces.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+    if (buffer[bytesRead - 1] === 10) return JSON.parse(Buffer.concat(pieces).toString("utf8"));
   }
+  throw new Error("the host's wake message has no end");
 }

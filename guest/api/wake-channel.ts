@@ -4,6 +4,7 @@
  *
  * | step | who | what |
  * |---|---|---|
+ * | 0 | agent | makes REHEARSAL_FOLDER and sends ARM_SIGNAL, while the program is warmed up: without ARMED_FOLDER each process only rehearses its waking |
  * | 1 | agent | makes ARMED_FOLDER and WAKE_FIFO and holds the FIFO open for reading and writing |
  * | 2 | agent | sends ARM_SIGNAL to every Node process that catches it |
  * | 3 | process | runs its before-hooks, writes ARMED_FOLDER/PID, then reads one record and so blocks |
@@ -17,6 +18,9 @@ export const WINDLASS_RUN_FOLDER = "/run/windlass";
 
 /** A file per process that has run its before-hooks, named by its pid; holds an ArmedReport. */
 export const ARMED_FOLDER = "armed";
+
+/** Where a rehearsal may write. */
+export const REHEARSAL_FOLDER = "rehearsal";
 
 /** FIFO of wake records. */
 export const WAKE_FIFO = "wake";

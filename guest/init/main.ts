@@ -122,6 +122,7 @@ async function main(): Promise<void> {
             system: gateSystem(native, journal.fd),
             program: supervisor,
             hooks: document.program.hooks,
+            identity: (): WakeDocument => ({ kind: "resume", parent, instance: document }),
             onWake: become,
             onFailure: (error: unknown) => notice("error", `waking: ${error}`),
           },
@@ -147,7 +148,7 @@ async function main(): Promise<void> {
   }
 
   /** From now on this is the machine of the document: a clone, or itself again. */
-  function become(woken: WakeDocument): void {
+  function become(woken: WakeDocument, isRehearsal = false): void {
     document = woken.instance;
     parent = woken.parent;
     if (woken.kind === "clone") logs.clear();
@@ -157,7 +158,7 @@ async function main(): Promise<void> {
     agentOptions.tokens = document.tokens;
     agentOptions.instance = { id: document.id, name: document.name };
     writeHosts(document.hostname);
-    phase("woken");
+    if (!isRehearsal) phase("woken");
   }
 }
 

@@ -1,5 +1,10 @@
 /** One run of a program's hooks: before the machine is saved, asleep, awake in whatever it is then. */
-import { ARMED_FOLDER, WAKE_FIFO, WAKE_RECORD_BYTES } from "../api/wake-channel.ts";
+import {
+  ARMED_FOLDER,
+  REHEARSAL_FOLDER,
+  WAKE_FIFO,
+  WAKE_RECORD_BYTES,
+} from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
 import { openSslReseeder, readyNumbers, replaceRandom, seedRandom } from "./random-source.ts";
@@ -38,6 +43,8 @@ const REHEARSAL: WakeRecord = {
 export class HookRun {
   readonly #options: HookRunOptions;
   #isRunning = false;
+  #isRehearsed = false;
+  #tools: Tools | undefined;
   #saidAddonFails = false;
 
   constructor(options: HookRunOptions) {
@@ -59,17 +66,23 @@ export class HookRun {
 
   async #run(): Promise<void> {
     const fs = require("node:fs") as FileSystem;
+    this.#tools ??= this.#makeTools(fs);
+    const tools = this.#tools;
+    if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
+    if (!fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`)) return;
+    const isArmed = await this.#beforeHooks(fs);
+    const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
+    this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone], tools);
+  }
+
+  #makeTools(fs: FileSystem): Tools {
     const crypto = cryptoModule();
-    const tools: Tools = {
+    return {
       fs,
       crypto,
       reseed: crypto ? this.#reseeder() : nothing,
       renewReady: crypto ? readyNumbers(crypto) : nothing,
     };
-    this.#rehearse(tools);
-    const isArmed = await this.#beforeHooks(fs);
-    const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
-    this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone], tools);
   }
 
   #reseeder(): () => void {
@@ -85,17 +98,20 @@ export class HookRun {
   /**
    * What a clone does between waking and its first event, done once without effect before the machine is
    * saved: V8 compiles a function when it is first called, and every clone would have to.
+   *
+   * @returns false when it could not be done; the clone is slower then
    */
-  #rehearse(tools: Tools): void {
+  #rehearse(tools: Tools): boolean {
     const { fs } = tools;
-    const file = `${this.#options.folder}/${ARMED_FOLDER}/.${process.pid}-rehearsal`;
+    const file = `${this.#options.folder}/${REHEARSAL_FOLDER}/${process.pid}`;
     try {
       fs.writeFileSync(file, JSON.stringify(REHEARSAL).padEnd(WAKE_RECORD_BYTES));
       const record = this.#sleep(fs, file);
       fs.unlinkSync(file);
       if (record) this.#awake(record, [{ callback: () => undefined }], tools, true);
+      return true;
     } catch {
-      // Then the clone is slower.
+      return false;
     }
   }
 

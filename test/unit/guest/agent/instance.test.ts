@@ -37,6 +37,7 @@ test("a restored machine becomes the instance that it is told to be", async () =
   const wake = {
     program: agent.options.program,
     system: { openWakePort: () => -1, journalFd: -1, setClock() {}, makeFifo() {} },
+    identity: () => ({ kind: "resume" as const, parent: null, instance: change.instance }),
     onWake: (document: WakeDocument) => void woken.push(document),
     onFailure: () => assert.unreachable(),
   };

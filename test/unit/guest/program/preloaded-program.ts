@@ -12,6 +12,7 @@ import { build } from "esbuild";
 import {
   ARM_SIGNAL,
   ARMED_FOLDER,
+  REHEARSAL_FOLDER,
   WAKE_FIFO,
   WAKE_RECORD_BYTES,
 } from "../../../../guest/api/wake-channel.ts";
@@ -57,6 +58,7 @@ export async function preloadedProgram(
   const folder = await temporaryFolder();
   const armed = folder.file(ARMED_FOLDER);
   await mkdir(armed);
+  await mkdir(folder.file(REHEARSAL_FOLDER));
   execFileSync("mkfifo", [folder.file(WAKE_FIFO)]);
   const fifo = openSync(folder.file(WAKE_FIFO), "r+");
   if (hasAddon) await writeFile(folder.file("reseed.node"), reseedAddon());
