@@ -132,7 +132,12 @@ test("taken, listed, restored beside it, refused when it was edited, removed", a
   await bad.refuses(["restore", "one"], [/CHECKPOINT_INVALID.*its state file was changed/]);
   assert.is((await bad.run(["checkpoint", "rm", "one"])).stdout, "one\n");
   assert.equal(await savedFolders(), []);
+
+  assert.is((await bad.run(["suspend", "web"])).stdout, "web\n");
   assert.is((await bad.run(["stop", "web"])).exitCode, 0);
+  assert.is((await view("web"))?.state, "exited", "one that stands still is stopped, too");
+  const events = await bad.run(["events", "--since", "1h", "--until", "0s"]);
+  assert.match(events.stdout, / resume [\s\S]* suspend /);
   assert.is((await bad.run(["rm", "web"])).exitCode, 0);
   assert.equal(await bad.remains(), []);
 });

@@ -1,4 +1,5 @@
 /** `windlass stop`. */
+import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import type { StopStep } from "../../instance/stop.ts";
 import { forEachName } from "../each-name.ts";
@@ -30,7 +31,7 @@ async function stop(
   reference: string,
 ): Promise<StoppedView> {
   const found = await instances.get(reference);
-  if (found.state !== "running") return { ...instanceView(found), steps: [] };
+  if (!isUp(found.state)) return { ...instanceView(found), steps: [] };
   const note = (line: string | undefined): void => {
     if (line !== undefined && !options.json) output.note(line);
   };

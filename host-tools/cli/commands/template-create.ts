@@ -1,5 +1,6 @@
 /** `windlass template create`. */
 import { HostError } from "../../errors.ts";
+import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import type { Template } from "../../instance/template.ts";
 import type { WarmUpRequest } from "../../instance/template-creation.ts";
@@ -27,8 +28,7 @@ async function make(
   const instances = new Instances();
   const templates = new Templates(instances);
   const instance = (await instances.list()).find(
-    ({ record, state }) =>
-      state === "running" && (record.name === reference || record.id === reference),
+    ({ record, state }) => isUp(state) && (record.name === reference || record.id === reference),
   );
   const { name, memory, cpus, env, accelerator } = options;
   if (!instance) {
