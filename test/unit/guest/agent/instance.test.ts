@@ -1,12 +1,13 @@
 import * as assert from "uvu/assert";
 import { createAgent } from "../../../../guest/agent/agent.ts";
+import type { InstanceChange } from "../../../../guest/api/instance.ts";
 import type { WakeDocument } from "../../../../guest/api/template.ts";
 import { suite } from "../../../support/suite.ts";
 import { asAdmin, asMonitor, testAgent } from "./fixture.ts";
 
 const test = suite("guest/agent/instance");
 
-const change = {
+const change: InstanceChange = {
   instance: {
     version: 1,
     id: "ba9876543210",
@@ -28,7 +29,7 @@ const change = {
   },
   parent: null,
   macAddress: "52:57:ba:98:76:54",
-} as const;
+};
 const request = { method: "PUT", url: "/v1/instance", headers: asAdmin, payload: change } as const;
 
 test("a restored machine becomes the instance that it is told to be", async () => {
