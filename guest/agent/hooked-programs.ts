@@ -115,7 +115,7 @@ export class HookedPrograms {
     const waiting = new Set(pids);
     const armed: number[] = [];
     let watcher: FSWatcher | undefined;
-    const deadline = AbortSignal.timeout(timeoutMs);
+    let timer: NodeJS.Timeout | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
         const look = (): void => {
@@ -130,14 +130,15 @@ export class HookedPrograms {
         };
         watcher = watch(ARMED, look);
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-        deadline.addEventListener("abort", () => {
+        timer = setTimeout(() => {
           reject(hookFailed([...waiting][0] ?? 0, `it did not end in ${timeoutMs} ms`));
-        });
+        }, timeoutMs);
         for (const pid of pids) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));
         look();
       });
       return armed;
     } finally {
+      clearTimeout(timer);
       watcher?.close();
     }
   }

@@ -15,7 +15,10 @@ export async function warmUp(
   { signal }: { signal: AbortSignal },
 ): Promise<{ answered: number; elapsedMs: number }> {
   const started = performance.now();
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  // Not AbortSignal.timeout: nothing stops that, and it would go off in every clone.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
+  const stop = AbortSignal.any([signal, late.signal]);
   const agent = new Agent({ keepAlive: false });
   let answered = 0;
   try {
@@ -26,6 +29,7 @@ export async function warmUp(
   } catch {
     signal.throwIfAborted();
   } finally {
+    clearTimeout(timer);
     agent.destroy();
   }
   return { answered, elapsedMs: performance.now() - started };
