@@ -7,7 +7,7 @@ const group = "Templates";
 export const templateCommands = {
   "template create": {
     group,
-    summary: "Save a started machine, so that clones of it start in a fraction of a second",
+    summary: "Save a started machine, to start clones of it at once",
     description:
       "An image is started for it and ended when it is saved; an instance that runs goes on. The " +
       "machine is saved when its program is ready and has answered some requests. From then on " +
@@ -16,7 +16,7 @@ export const templateCommands = {
     min: 1,
     max: 1,
     options: {
-      name: text("NAME", "Name of the template; made of the image's when left out", "t"),
+      tag: text("NAME", "Name of the template; made of the image's when left out", "t"),
       memory: text("SIZE", "Memory: 256 (MiB), 512m or 1g; default: the image's", "m"),
       cpus: whole("N", "vCPUs; default: the image's"),
       env: list("NAME=VALUE", "Set a variable; NAME alone takes the value from here", "e"),

@@ -26,6 +26,8 @@ export interface FreezeOptions {
   readonly client: GuestClient;
   readonly qmp: QmpConnection;
   readonly machineEnded: Promise<unknown>;
+  /** Stops the machine. Default: QMP `stop`. */
+  readonly stop?: (() => Promise<unknown>) | undefined;
   readonly hookTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,7 +50,7 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
     const { hooked } = await client.call("templatePrepare", { body }, wait);
     await client.close();
     await waitArmed(files, { fromByte, ended: machineEnded, signal });
-    await qmp.execute("stop");
+    await (options.stop?.() ?? qmp.execute("stop"));
     return { port, stoppedAtMs: Date.now(), hookedProcesses: hooked.length };
   } catch (error) {
     port[Symbol.dispose]();

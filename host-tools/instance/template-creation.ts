@@ -1,5 +1,6 @@
 /** Making templates: from an image, by starting it for that alone, or from an instance that runs. */
-import { stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { WarmUp } from "../../guest/api/template.ts";
 import { lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
@@ -13,12 +14,15 @@ import { stopQemu } from "../qemu/stop-ladder.ts";
 import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
 import { planBoot } from "./boot-plan.ts";
 import { type FrozenMachine, freezeMachine } from "./freeze.ts";
+import { freezeScratch } from "./freeze-scratch.ts";
 import type { InstanceFiles } from "./instance-files.ts";
-import type { InstanceRecord } from "./instance-record.ts";
+import { type InstanceRecord, parentOf } from "./instance-record.ts";
 import { launchQemu } from "./launch.ts";
 import { waitReady } from "./readiness.ts";
 import { prepareScratch } from "./scratch-file.ts";
+import { linkLayers, pointAt, removeLayers } from "./scratch-layers.ts";
 import { filesForQemu, prepareFiles } from "./start.ts";
+import { continueMachine, suspendMachine } from "./suspension.ts";
 import type { Template } from "./template.ts";
 import type { TemplateFiles, TemplateStore } from "./template-store.ts";
 
@@ -148,9 +152,13 @@ export async function templateFromInstance(
     await prepareFiles(record, files);
     await using alive = await lockFile(files.aliveLock, { signal });
     const memoryFile = { path: files.memory, access: "shared" } as const;
+    // It never runs: any disk of that size does, and the source keeps its own.
+    const dataFolder = templates.folders.data;
+    await prepareScratch({ ...record, launch: undefined }, { path: files.scratch, dataFolder });
+    const qemuFiles = await filesForQemu(record, files);
     const startedMs = performance.now();
     ({ qemu: target } = await launchQemu(
-      (forwards) => plan.describe(files, forwards, { kind: "load", memoryFile }),
+      (forwards) => plan.describe(qemuFiles, forwards, { kind: "load", memoryFile }),
       {
         binary: plan.binary,
         publish: [],
@@ -160,7 +168,7 @@ export async function templateFromInstance(
         signal,
       },
     ));
-    const frozen = await copyMachine(source, target.qmp, {
+    const { frozen, layers } = await copyMachine(source, target.qmp, {
       socketPath: copySocket(files),
       signal,
     });
@@ -172,6 +180,7 @@ export async function templateFromInstance(
     });
     await endQemu(target);
     target = undefined;
+    await takeScratch(files, layers);
     await images.pin(id, record.imageId);
     return await commit(
       templates,
@@ -197,20 +206,32 @@ async function copyMachine(
   { record, files, client, machineEnded }: RunningSource,
   target: QmpConnection,
   { socketPath, signal }: { socketPath: string; signal: AbortSignal | undefined },
-): Promise<FrozenMachine> {
+): Promise<{ frozen: FrozenMachine; layers: readonly string[] }> {
   const { qmpSocket: path } = files;
   await using qmp = await connectQmp({ path, signal });
-  const frozen = await freezeMachine({ files, client, qmp, machineEnded, signal });
+  const stop = () => suspendMachine(qmp, record, files);
+  const frozen = await freezeMachine({ files, client, qmp, machineEnded, stop, signal });
   const { port, stoppedAtMs } = frozen;
   try {
+    const layers = record.options.scratch ? await freezeScratch(qmp, files) : [];
     await copyState(qmp, target, { socketPath, signal });
-    return frozen;
+    return { frozen, layers };
   } finally {
-    const parent = record.launch?.boot?.kind === "clone" ? record.launch.boot.parent : null;
-    port.send({ kind: "resume", record, parent, asleepMs: Date.now() - stoppedAtMs });
-    await qmp.execute("cont");
+    const asleepMs = Date.now() - stoppedAtMs;
+    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs });
+    await continueMachine(qmp);
+    await rm(files.suspension, { force: true });
     port.release();
   }
+}
+
+/** The template's disk is what the source's was when it stopped. */
+async function takeScratch(files: TemplateFiles, layers: readonly string[]): Promise<void> {
+  const [top] = layers;
+  if (top === undefined) return;
+  await removeLayers(files.scratch);
+  await linkLayers(layers, files.folder);
+  await pointAt(files.scratch, join(files.folder, basename(top)));
 }
 
 /** Not the same: QEMU removes the socket it listened on, some time later. */

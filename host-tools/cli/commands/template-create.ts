@@ -30,7 +30,7 @@ async function make(
   const instance = (await instances.list()).find(
     ({ record, state }) => isUp(state) && (record.name === reference || record.id === reference),
   );
-  const { name, memory, cpus, env, accelerator } = options;
+  const { tag: name, memory, cpus, env, accelerator } = options;
   if (!instance) {
     return await templates.create(
       {
