@@ -156,6 +156,14 @@ export class Templates {
     await templates.remove(template.id);
     return template;
   }
+
+  /** Removes what commands that were killed left. @returns the ids */
+  async removeLeftovers(): Promise<string[]> {
+    const { images, templates } = this.#instances;
+    const ids = await templates.removeLeftovers();
+    for (const id of ids) await images.unpin(id);
+    return ids;
+  }
 }
 
 function warmUpOf(setting: string | false | undefined): WarmUpRequest {

@@ -4,6 +4,7 @@ import { Checkpoints } from "../../instance/checkpoints.ts";
 import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import { removeLeftovers } from "../../instance/leftovers.ts";
+import { Templates } from "../../instance/templates.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
@@ -20,6 +21,7 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
   }
   await removeLeftovers(instances.store);
   await new Checkpoints(instances).removeLeftovers();
+  await new Templates(instances).removeLeftovers();
   await removeDeadRemains(instances.store.folders.cache);
   const { removedImages, freedBytes } = await instances.images.prune();
   if (options.json) {

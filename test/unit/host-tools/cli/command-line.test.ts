@@ -83,7 +83,7 @@ test("no command has one letter twice, or a letter that Docker's users would not
     i: "interactive",
     l: "long",
     m: "memory",
-    n: "tail",
+    n: "tail|number",
     p: "publish",
     q: "quiet",
     s: "signal",
