@@ -14,7 +14,7 @@ const cli = join(root, "dist/host-tools/cli/main.js");
 const buildStamp = join(root, "dist/.built");
 const tsx = join(root, "node_modules/tsx/dist/cli.mjs");
 
-/** A program, the Debian package that has it, and whether only the tests need it. */
+/** A program or file, the Debian package that has it, and whether only the tests need it. */
 const PROGRAMS = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86" },
   { program: "qemu-img", package: "qemu-utils" },
@@ -32,6 +32,12 @@ const PROGRAMS = [
   // examples/native-addon compiles where no prebuilt addon can be had.
   { program: "g++", package: "g++", testsOnly: true },
   { program: "make", package: "make", testsOnly: true },
+  // "windlass kernel build" compiles a kernel.
+  { program: "flex", package: "flex", testsOnly: true },
+  { program: "bison", package: "bison", testsOnly: true },
+  { program: "bc", package: "bc", testsOnly: true },
+  { program: "xz", package: "xz-utils", testsOnly: true },
+  { file: "/usr/include/gelf.h", package: "libelf-dev", testsOnly: true },
 ];
 
 /** Commands that need nothing but Node once the set-up is done. */
@@ -48,7 +54,10 @@ installNodePackages();
 installDebianPackages();
 buildWindlass();
 addKernel();
-process.exit(run(process.execPath, [...words, ...process.argv.slice(3)]));
+// The tests fetch what they need once: the source of a kernel.
+process.exit(
+  run(process.execPath, [...words, ...process.argv.slice(3)], { WINDLASS_TEST_NETWORK: "1" }),
+);
 
 function checkNode() {
   const major = Number(process.versions.node.split(".")[0]);
@@ -66,7 +75,7 @@ function installNodePackages() {
 
 function installDebianPackages() {
   const missing = PROGRAMS.filter(
-    (one) => !isInPath(one.program) && (command === "test" || !one.testsOnly),
+    (one) => !isThere(one) && (command === "test" || !one.testsOnly),
   ).map((one) => one.package);
   if (missing.length === 0) return;
   const install = ["install", "-y", "--no-install-recommends", ...missing];
@@ -117,7 +126,8 @@ function newestChange(path) {
   return Math.max(found.mtimeMs, ...inside);
 }
 
-function isInPath(program) {
+function isThere({ program, file }) {
+  if (file) return existsSync(file);
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return folders.some((folder) => folder !== "" && existsSync(join(folder, program)));
 }
