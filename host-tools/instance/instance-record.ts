@@ -49,6 +49,18 @@ export function parentOf({ launch }: InstanceRecord): Parent | null {
   return boot === undefined || boot.kind === "cold" ? null : boot.parent;
 }
 
+/** How a start went on this host, by its clock. */
+export interface LaunchTiming {
+  /** Unix time in milliseconds. */
+  readonly beganAtMs: number;
+  /** From then until QEMU was executed: files, ports, a look for a template. */
+  readonly executedMs: number;
+  /** From the begin until QEMU's monitor answered. */
+  readonly monitorMs: number;
+  /** From the begin until a clone was loaded and went on. */
+  readonly loadedMs?: number | undefined;
+}
+
 /** One start of an instance. */
 export interface Launch {
   /** ISO 8601. */
@@ -61,6 +73,8 @@ export interface Launch {
   readonly forwards: readonly PortForward[];
   /** Absent in records of older versions: cold. */
   readonly boot?: Boot | undefined;
+  /** Absent in records of older versions, and of restored machines. */
+  readonly timing?: LaunchTiming | undefined;
   /** Where this start's part of the journal begins. */
   readonly journalOffset: number;
 }

@@ -23,7 +23,7 @@ import { InstanceStore } from "./instance-store.ts";
 import { finalExit, followJournal } from "./journal-file.ts";
 import { type CreateOptions, likeRecord, newRecord } from "./new-record.ts";
 import { observe } from "./observation.ts";
-import { type Readiness, waitReady } from "./readiness.ts";
+import { type Readiness, type ReadinessWait, waitReady } from "./readiness.ts";
 import { startInstance } from "./start.ts";
 import { type StopStep, stopMachine } from "./stop.ts";
 import { readSuspension, resumeMachine, suspendMachine } from "./suspension.ts";
@@ -164,7 +164,10 @@ export class Instances {
   }
 
   /** Waits until a started instance is ready; see `waitReady`. */
-  async ready(instance: Instance, wait: Waiting & { timeoutMs?: number } = {}): Promise<Readiness> {
+  async ready(
+    instance: Instance,
+    wait: Waiting & Pick<ReadinessWait, "timeoutMs" | "onPhase"> = {},
+  ): Promise<Readiness> {
     await using end = this.#machineEnd(instance.record);
     const { record } = instance;
     return await waitReady(record, this.files(record), { ...wait, machineEnded: end.promise });

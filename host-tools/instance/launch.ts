@@ -23,6 +23,10 @@ export interface Launched {
   readonly forwards: readonly PortForward[];
   /** Port of 127.0.0.1 that leads to the agent. */
   readonly agentPort: number;
+  /** This host's clock when QEMU was executed, Unix time in milliseconds. */
+  readonly executedAtMs: number;
+  /** And when its monitor answered. */
+  readonly monitorAtMs: number;
 }
 
 /**
@@ -45,8 +49,10 @@ export async function launchQemu(
     const all = reservation.forwards;
     await reservation.close();
     try {
+      const executedAtMs = Date.now();
       const qemu = await startQemu(describe(all), { ...start, lockFd: alive.fd });
-      return { qemu, forwards, agentPort: agentForward?.hostPort ?? 0 };
+      const agentPort = agentForward?.hostPort ?? 0;
+      return { qemu, forwards, agentPort, executedAtMs, monitorAtMs: Date.now() };
     } catch (error) {
       const taken = error instanceof HostError && error.code === "WL_PORT_UNAVAILABLE";
       if (!taken || attempt === AGENT_PORT_TRIES) throw error;

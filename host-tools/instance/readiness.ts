@@ -1,5 +1,6 @@
 /** Waiting until a started machine is ready: its journal says so, the process table says if it never will. */
 import { open, statfs } from "node:fs/promises";
+import type { PhaseRecord } from "../../guest/api/journal.ts";
 import { HostError } from "../errors.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
@@ -25,6 +26,8 @@ export interface ReadinessWait {
   /** Fulfilled when QEMU has ended. */
   readonly machineEnded: Promise<unknown>;
   readonly timeoutMs?: number | undefined;
+  /** Told about every phase of the boot as it is reported. */
+  readonly onPhase?: ((record: PhaseRecord) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,7 +39,7 @@ export interface ReadinessWait {
 export async function waitReady(
   record: InstanceRecord,
   files: InstanceFiles,
-  { machineEnded, timeoutMs = READY_TIMEOUT_MS, signal }: ReadinessWait,
+  { machineEnded, timeoutMs = READY_TIMEOUT_MS, onPhase, signal }: ReadinessWait,
 ): Promise<Readiness> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const grace = new AbortController();
@@ -50,6 +53,7 @@ export async function waitReady(
   try {
     const records = followJournal(files.journal, { fromByte, ended: machineEnded, signal: stop });
     for await (const entry of records) {
+      if (entry.kind === "phase") onPhase?.(entry);
       if (entry.kind === "exit" && entry.final) programEnded = true;
       if (entry.kind === "phase" && entry.phase === "ready") programReady = true;
       if (entry.kind === "phase" && entry.phase === "agent-listening") agentAnswers = true;

@@ -44,6 +44,7 @@ export async function startInstance(
   context: StartContext,
 ): Promise<InstanceRecord> {
   const { store, images, templates, signal } = context;
+  const beganAtMs = Date.now();
   const boot = context.boot ?? record.options.boot;
   const files = store.files(record.id);
   const plan = await planBoot(record, files, { images, cacheFolder: store.folders.cache, signal });
@@ -58,9 +59,10 @@ export async function startInstance(
   const journalOffset = await prepareFiles(record, files);
   const dataFolder = store.folders.data;
   const start: Start = { record, files, plan, alive, dataFolder, signal };
-  const { launched, boot: how } = choice.template
+  const result: Started = choice.template
     ? await cloneOrBoot(start, choice.template, choice.late, templates)
-    : { launched: await bootMachine(start), boot: { kind: "cold", why: choice.why } as const };
+    : { launched: await bootMachine(start), boot: { kind: "cold", why: choice.why } };
+  const { launched, loadedAtMs } = result;
   const { qemu, agentPort, forwards } = launched;
   await qemu.qmp.close();
   const { pid, startTicks, bootId } = qemu;
@@ -72,7 +74,13 @@ export async function startInstance(
     process,
     agentPort,
     forwards,
-    boot: how,
+    boot: result.boot,
+    timing: {
+      beganAtMs,
+      executedMs: launched.executedAtMs - beganAtMs,
+      monitorMs: launched.monitorAtMs - beganAtMs,
+      loadedMs: loadedAtMs && loadedAtMs - beganAtMs,
+    },
     journalOffset,
   };
   const started: InstanceRecord = { ...record, launch, end: undefined };
@@ -119,6 +127,13 @@ interface Start {
   readonly signal: AbortSignal | undefined;
 }
 
+interface Started {
+  readonly launched: Launched;
+  readonly boot: Boot;
+  /** Of a clone: this host's clock when its machine went on, Unix time in milliseconds. */
+  readonly loadedAtMs?: number;
+}
+
 async function bootMachine(start: Start): Promise<Launched> {
   const { record, plan, alive, dataFolder, signal } = start;
   const { binary } = plan;
@@ -143,11 +158,12 @@ async function cloneOrBoot(
   template: Template,
   late: LateBound,
   templates: TemplateStore,
-): Promise<{ launched: Launched; boot: Boot }> {
+): Promise<Started> {
   const parent = { template: template.id, instance: template.instance.id };
   try {
     const launched = await cloneMachine(start, { template, late, parent, templates });
-    return { launched, boot: { kind: "clone", template: template.id, parent } };
+    const boot = { kind: "clone", template: template.id, parent } as const;
+    return { launched, boot, loadedAtMs: Date.now() };
   } catch (error) {
     if (start.record.options.scratch) await removeLayers(start.files.scratch);
     start.signal?.throwIfAborted();
