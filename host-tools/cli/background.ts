@@ -1,9 +1,11 @@
 /** An instance in the background: waiting until its program is ready, and what to say then. */
 import type { ExitRecord } from "../../guest/api/journal.ts";
 import { HostError } from "../errors.ts";
+import { BootTrace } from "../instance/boot-trace.ts";
 import type { Boot } from "../instance/instance-record.ts";
 import type { Instance, Instances } from "../instance/instances.ts";
 import type { Readiness } from "../instance/readiness.ts";
+import { type Bootchart, bootchartOf } from "./bootchart.ts";
 import { type InstanceView, instanceView } from "./instance-view.ts";
 import { LastLines, linesOf } from "./journal-lines.ts";
 import type { Output } from "./output.ts";
@@ -21,6 +23,8 @@ export interface StartedView extends InstanceView {
   readonly bootMs: number;
   /** What the guest warned of while it started. */
   readonly warnings: readonly string[];
+  /** Where it was asked for. */
+  readonly bootchart?: Bootchart;
 }
 
 /**
@@ -32,14 +36,23 @@ export interface StartedView extends InstanceView {
 export async function waitStarted(
   instances: Instances,
   started: Instance,
-  { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
+  {
+    output,
+    signal,
+    bootchart = false,
+  }: { readonly output: Output; readonly signal: AbortSignal; readonly bootchart?: boolean },
 ): Promise<StartedView> {
   const { id, launch, options } = started.record;
-  const readiness = await instances.ready(started, { signal }).catch(async (error) => {
+  const trace = new BootTrace();
+  const { onPhase } = trace;
+  const readiness = await instances.ready(started, { onPhase, signal }).catch(async (error) => {
     if (signal.aborted) await instances.kill(id, "SIGKILL").catch(ignoreEnded);
     throw error;
   });
   const bootMs = Date.now() - Date.parse(launch?.startedAt ?? "");
+  const spans = bootchart
+    ? await trace.spans(instances, started, { readiness, signal })
+    : undefined;
   let instance = started;
   if (readiness === "ended") {
     const { exit, output } = await lastWords(instances, started);
@@ -54,7 +67,8 @@ export async function waitStarted(
   const warnings = readiness === "ended" ? [] : await warningsOf(instances, started);
   for (const warning of warnings) output.note(`warning: ${printableLine(warning)}`);
   const boot = launch?.boot ?? { kind: "cold" };
-  return { ...view, acceleratorReason, boot, readiness, bootMs, warnings };
+  const chart = spans && { bootchart: bootchartOf(spans) };
+  return { ...view, acceleratorReason, boot, readiness, bootMs, warnings, ...chart };
 }
 
 async function warningsOf(instances: Instances, instance: Instance): Promise<string[]> {

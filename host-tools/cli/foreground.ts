@@ -2,9 +2,11 @@
 import { once } from "node:events";
 import type { ExitRecord } from "../../guest/api/journal.ts";
 import { HostError } from "../errors.ts";
+import { BootTrace } from "../instance/boot-trace.ts";
 import { signalNumber } from "../instance/exit-code.ts";
 import type { End } from "../instance/instance-record.ts";
 import type { Instance, Instances } from "../instance/instances.ts";
+import { bootchartOf, bootchartText } from "./bootchart.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { printRecord } from "./journal-output.ts";
 import type { Output } from "./output.ts";
@@ -22,6 +24,8 @@ export interface Foreground extends Interrupts {
   readonly instances: Instances;
   /** Send our standard input to the program. */
   readonly interactive: boolean;
+  /** Show where the time of the start went, when it is over. */
+  readonly bootchart?: boolean;
   report(error: unknown): void;
 }
 
@@ -60,6 +64,7 @@ export async function foreground(instance: Instance, context: Foreground): Promi
     ending.agentAnswers(); // Or never will.
   }
   await ending.finished();
+  if (context.bootchart) await boot;
   if (exit && options.program.onExit === "keep" && !signal.aborted) {
     if (options.autoRemove) await instances.remove(id, { force: true });
     else output.note(`The machine goes on (onExit: keep); "windlass stop ${name}" ends it`);
@@ -85,10 +90,14 @@ function machineLost(name: string): HostError {
 async function bootOutcome(
   instances: Instances,
   instance: Instance,
-  { signal, report }: Foreground,
+  { output, signal, report, bootchart }: Foreground,
 ): Promise<unknown> {
   try {
-    await instances.ready(instance, { signal });
+    const trace = new BootTrace();
+    const readiness = await instances.ready(instance, { onPhase: trace.onPhase, signal });
+    if (!bootchart) return undefined;
+    const spans = await trace.spans(instances, instance, { readiness, signal });
+    await output.printError(bootchartText(bootchartOf(spans)));
     return undefined;
   } catch (error) {
     if (!(error instanceof HostError && error.code === "WL_BOOT_TIMEOUT")) return error;

@@ -51,6 +51,7 @@ export const instanceCommands = {
       clone: flag("Start from a template: IMAGE names one, or an image that has one"),
       cold: flag("Boot, even if there is a template of the image"),
       dhcp: flag("Let the guest ask for its address"),
+      bootchart: flag("Show where the time of the start went"),
       quiet: flag("Say nothing about the start", "q"),
       json,
     },
@@ -59,6 +60,7 @@ export const instanceCommands = {
       "windlass run --rm . -- --verbose",
       "windlass run -m 512m -e LOG=debug --restart on-failure:3 hello",
       "windlass run -d --clone hello-3f2a",
+      "windlass run -d --cold --bootchart hello",
     ],
   },
   ps: {

@@ -8,6 +8,7 @@ import type { Template } from "../../instance/template.ts";
 import { parsePublish } from "../../network/publish.ts";
 import { createAndStart } from "../../run.ts";
 import { waitStarted } from "../background.ts";
+import { bootchartText } from "../bootchart.ts";
 import { buildProject } from "../build-project.ts";
 import { foreground } from "../foreground.ts";
 import type { Execute, Invocation } from "../invocation.ts";
@@ -40,12 +41,14 @@ export const execute: Execute<"run"> = async (invocation) => {
   const boot = launch?.boot;
   if (!isQuiet && boot?.kind === "cold" && boot.why !== undefined)
     output.note(printableLine(`starting cold: ${boot.why}`));
+  const { bootchart } = options;
   try {
     if (!options.detach) {
       const { interactive } = options;
-      return await foreground(started, { ...invocation, instances, interactive });
+      return await foreground(started, { ...invocation, instances, interactive, bootchart });
     }
-    const view = await waitStarted(instances, started, { output, signal });
+    const view = await waitStarted(instances, started, { output, signal, bootchart });
+    if (view.bootchart && !options.json) await output.printError(bootchartText(view.bootchart));
     await (options.json ? output.json(view) : output.print(`${view.id}\n`));
     return 0;
   } catch (error) {
