@@ -7,7 +7,7 @@ import { parsePublish } from "../../host-tools/network/publish.ts";
 import { CONSOLE_CHARDEV_ID, QMP_CHARDEV_ID } from "../../host-tools/qemu/command-line.ts";
 import type { Machine } from "../../host-tools/qemu/machine.ts";
 import type { QmpConnection } from "../../host-tools/qmp/connection.ts";
-import { machineIn } from "../support/machine.ts";
+import { type BootMachine, machineIn } from "../support/machine.ts";
 import { pvhKernel } from "../support/pvh-kernel.ts";
 import { qemuMissing, qemuRig } from "../support/qemu.ts";
 import { suite } from "../support/suite.ts";
@@ -33,7 +33,7 @@ async function writeFiles(folder: string): Promise<void> {
   }
 }
 
-function fullMachine(folder: string, forwards: Machine["network"]): Machine {
+function fullMachine(folder: string, forwards: Machine["network"]): BootMachine {
   return machineIn(folder, {
     name: "h1, guest=x \\ 'y' ä",
     vcpuCount: 2,

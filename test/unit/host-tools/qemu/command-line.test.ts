@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { HostError } from "../../../../host-tools/errors.ts";
 import { qemuArguments } from "../../../../host-tools/qemu/command-line.ts";
 import type { Machine } from "../../../../host-tools/qemu/machine.ts";
-import { machineIn } from "../../../support/machine.ts";
+import { type BootMachine, machineIn } from "../../../support/machine.ts";
 import { suite } from "../../../support/suite.ts";
 
 const test = suite("qemu command line");
@@ -185,7 +185,7 @@ test("any path and name is quoted so that QEMU reads it back, or refused", () =>
 const forward = { protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 1, guestPort: 1 } as const;
 const mac = "52:54:00:12:34:56";
 const disk = { id: "a", path: "/a", format: "raw", readOnly: true } as const;
-const refusedMachines: Record<string, Partial<Machine>> = {
+const refusedMachines: Record<string, Partial<BootMachine>> = {
   "a name with a newline": { name: "a\nb" },
   "an empty name": { name: "" },
   "a UUID that is none": { uuid: "1" },
