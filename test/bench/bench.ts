@@ -6,8 +6,8 @@
 import { cpus, release } from "node:os";
 import { findQemu } from "../../host-tools/qemu/binary.ts";
 
-/** ms, bytes, MiB, or events per second. */
-export type BenchUnit = "ms" | "bytes" | "MiB" | "1/s";
+/** Milliseconds, seconds, bytes, MiB, or events per second. */
+export type BenchUnit = "ms" | "s" | "bytes" | "MiB" | "1/s";
 
 export interface BenchCase {
   readonly case: string;

@@ -6,6 +6,7 @@ import { type BenchReport, table } from "./bench.ts";
 const BENCHES: Readonly<Record<string, () => Promise<(runs?: number) => Promise<BenchReport>>>> = {
   agent: async () => (await import("./agent.ts")).benchAgent,
   build: async () => (await import("./build.ts")).benchBuild,
+  density: async () => (await import("./density.ts")).benchDensity,
   help: async () => (await import("./help.ts")).benchHelp,
   size: async () => (await import("./size.ts")).benchSize,
   start: async () => (await import("./start.ts")).benchStart,

@@ -1,115 +1,184 @@
 /**
- * From QEMU's start to the first HTTP 200 of the program, and where the time goes:
+ * From the begin of a start to the first HTTP 200 of the program, and where the time goes. Every round has
+ * every case once:
  *
- * - kernel: QEMU, firmware and kernel, until the first stage runs
+ * - cold-stock, cold-own: a boot with Debian's kernel, and with the one of `windlass kernel build`
+ * - clone, clone-own: a clone of a template, which was made before
+ * - restore: of a checkpoint, which was taken before
+ * - template-save: from readiness and warm-up to the template being there; that machine is made anew
+ *   (these two with Debian's kernel, where there is one)
+ * - host-node: the anchor, the same program as a process of this host
+ *
+ * The phases of a case ("cold-stock/kernel") follow each other up to the answer, apart from `ready`, which
+ * is the whole until the agent's REST API answers too:
+ *
+ * - qemu: until QEMU's monitor answers
+ * - kernel: firmware and kernel, until the first stage runs
  * - init: modules, mounts and `/init`, until Node is started
  * - agent: Node's start and the agent's boot, until the program is started
  * - program: until its first answer
- * - ready: the whole, until the agent's REST API answers too
+ * - load: until the clone's state is loaded and it goes on
+ * - wake: until its program's first answer
+ * - resume: until a restored machine has its new identity
  *
- * The guest tells the marks in its uptime: kernel log, process table, journal. Its wall clock is only good
- * to a second (the RTC's), so uptime is tied to this host's clock by the arrival of a journal record.
+ * Cold machines have the default memory, clones, restored machines and templates 256 MiB: the size that
+ * the project's promises are about. There is no anchor of Debian's cloud kernel with a systemd root:
+ * making one takes a bootstrap of Debian (root, a mirror, some 300 MB) and minutes of every run's time.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { type BootPhase, endOfPhase } from "../../host-tools/instance/boot-marks.ts";
+import { BootTrace } from "../../host-tools/instance/boot-trace.ts";
+import { Checkpoints } from "../../host-tools/instance/checkpoints.ts";
 import { type Instance, Instances } from "../../host-tools/instance/instances.ts";
+import type { CreateOptions } from "../../host-tools/instance/new-record.ts";
+import { Templates } from "../../host-tools/instance/templates.ts";
 import { pickFreePort } from "../../host-tools/network/host-port.ts";
+import type { PublishRequest } from "../../host-tools/network/publish.ts";
 import { build } from "../../image-builder/build-image.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 import { firstAnswer } from "./http-poll.ts";
-import { benchHome, HELLO_FOLDER } from "./rig.ts";
+import { benchHome, benchKernels, HELLO_FOLDER } from "./rig.ts";
 
-const RUNS = 5;
+const RUNS = 10;
+const GUEST_PORT = 8080;
+const CLONE_MEMORY_MIB = 256;
+/** A clone is there within some of these. */
+const CLONE_POLL_MS = 20;
 
 export async function benchStart(runs = RUNS): Promise<BenchReport> {
   const samples = new Samples();
   await using home = await benchHome();
-  await build({ folder: HELLO_FOLDER, name: "hello", folders: home.folders });
   const instances = new Instances(home.folders);
-  let accelerator = "none";
-  await coldStart(instances, new Samples()); // unpacks the kernel, warms the page cache
+  const cases: ((samples: Samples) => Promise<void>)[] = [];
+  const kernels = await benchKernels(home);
+  for (const { name, release } of kernels) {
+    const image = `hello-${name}`;
+    await build({ folder: HELLO_FOLDER, name: image, folders: home.folders, kernel: release });
+    cases.push((into) => coldStart(instances, { name: `cold-${name}`, image }, into));
+  }
+  for (const { name } of kernels) {
+    const image = `hello-${name}`;
+    const clone = name === "own" ? "clone-own" : "clone";
+    const options = { image, name: clone, memoryMib: CLONE_MEMORY_MIB };
+    const template = (await new Templates(instances).create(options)).id;
+    cases.push((into) => cloneStart(instances, { name: clone, image, template }, into));
+  }
+  const image = `hello-${kernels[0]?.name}`;
+  const checkpoints = new Checkpoints(instances);
+  const accelerator = await takeCheckpoint(instances, checkpoints, image);
+  cases.push((into) => restore(instances, checkpoints, into));
+  cases.push((into) => saveTemplate(instances, image, into));
+  cases.push(hostStart);
+
+  const warmUp = new Samples(); // Unpacks the kernels, fills the page cache.
+  for (const run of cases) await run(warmUp);
   for (let round = 0; round < runs; round += 1) {
-    accelerator = await coldStart(instances, samples);
-    await hostStart(samples);
+    for (const run of cases) await run(samples);
   }
   return await report("start", samples, accelerator);
 }
 
-async function coldStart(instances: Instances, samples: Samples): Promise<string> {
-  const hostPort = await pickFreePort("127.0.0.1");
-  const publish = [
-    { protocol: "tcp" as const, hostAddress: "127.0.0.1", hostPort, guestPort: 8080 },
-  ];
-  const { record } = await instances.create({ image: "hello", publish });
-  try {
-    const answered = firstAnswer(hostPort);
+async function coldStart(
+  instances: Instances,
+  { name, image }: { name: string; image: string },
+  samples: Samples,
+): Promise<void> {
+  const publish = await publishPort();
+  await withInstance(instances, { image, publish, boot: "cold" }, async (id, port) => {
+    const answered = firstAnswer(port);
     const startedMs = performance.now();
-    const started = await instances.start(record.id);
-    const programStarted = programStart(instances, started);
-    const answeredMs = await answered;
-    await instances.ready(started);
-    const readyMs = performance.now();
-    const marks = await bootMarks(instances, started, await programStarted, startedMs);
-    const name = "cold-stock";
-    const totalMs = answeredMs - startedMs;
+    const trace = new BootTrace();
+    const instance = await instances.start(id);
+    const readiness = await instances.ready(instance, trace);
+    const readyMs = performance.now() - startedMs;
+    const totalMs = (await answered) - startedMs;
+    const spans = await trace.spans(instances, instance, { readiness });
+    const end = (phase: BootPhase): number => endOfPhase(spans, phase) ?? Number.NaN;
     samples.add(name, "ms", totalMs);
-    samples.add(`${name}/kernel`, "ms", marks.firstStageMs);
-    samples.add(`${name}/init`, "ms", marks.nodeMs - marks.firstStageMs);
-    samples.add(`${name}/agent`, "ms", marks.programMs - marks.nodeMs);
-    samples.add(`${name}/program`, "ms", totalMs - marks.programMs);
-    samples.add(`${name}/ready`, "ms", readyMs - startedMs);
+    samples.add(`${name}/qemu`, "ms", end("qemu"));
+    samples.add(`${name}/kernel`, "ms", end("kernel") - end("qemu"));
+    samples.add(`${name}/init`, "ms", end("init") - end("kernel"));
+    samples.add(`${name}/agent`, "ms", end("agent") - end("init"));
+    samples.add(`${name}/program`, "ms", totalMs - end("agent"));
+    samples.add(`${name}/ready`, "ms", readyMs);
+  });
+}
+
+async function cloneStart(
+  instances: Instances,
+  { name, image, template }: { name: string; image: string; template: string },
+  samples: Samples,
+): Promise<void> {
+  const options = { image, memoryMib: CLONE_MEMORY_MIB, boot: { template } };
+  const publish = await publishPort();
+  await withInstance(instances, { ...options, publish }, async (id, port) => {
+    const startedMs = performance.now();
+    const instance = await instances.start(id);
+    mustBeClone(instance);
+    const ready = instances.ready(instance).then(() => performance.now());
+    const totalMs = (await firstAnswer(port, { pollMs: CLONE_POLL_MS })) - startedMs;
+    const { monitorMs = Number.NaN, loadedMs = Number.NaN } = instance.record.launch?.timing ?? {};
+    samples.add(name, "ms", totalMs);
+    samples.add(`${name}/qemu`, "ms", monitorMs);
+    samples.add(`${name}/load`, "ms", loadedMs - monitorMs);
+    samples.add(`${name}/wake`, "ms", totalMs - loadedMs);
+    samples.add(`${name}/ready`, "ms", (await ready) - startedMs);
+  });
+}
+
+/** One that booted because its template did not fit would be measured as what it is not. */
+function mustBeClone({ record }: Instance): void {
+  const boot = record.launch?.boot;
+  if (boot?.kind === "cold") throw new Error(`it is no clone: ${boot.why}`);
+}
+
+const CHECKPOINT = "hello";
+
+/** @returns the accelerator that this host's machines have */
+async function takeCheckpoint(
+  instances: Instances,
+  checkpoints: Checkpoints,
+  image: string,
+): Promise<string> {
+  const options = { image, memoryMib: CLONE_MEMORY_MIB, boot: "cold" } as const;
+  const publish = await publishPort();
+  return await withInstance(instances, { ...options, publish }, async (id, port) => {
+    const started = await instances.start(id);
+    await instances.ready(started);
+    await firstAnswer(port);
+    await checkpoints.take(id, { name: CHECKPOINT });
     return started.record.launch?.accelerator ?? "none";
+  });
+}
+
+async function restore(
+  instances: Instances,
+  checkpoints: Checkpoints,
+  samples: Samples,
+): Promise<void> {
+  const publish = await publishPort();
+  const startedMs = performance.now();
+  const { record } = await checkpoints.restore(CHECKPOINT, { publish });
+  try {
+    const resumedMs = performance.now() - startedMs;
+    const port = publish[0].hostPort;
+    const totalMs = (await firstAnswer(port, { pollMs: CLONE_POLL_MS })) - startedMs;
+    samples.add("restore", "ms", totalMs);
+    samples.add("restore/resume", "ms", resumedMs);
+    samples.add("restore/program", "ms", totalMs - resumedMs);
   } finally {
     await instances.remove(record.id, { force: true });
   }
 }
 
-interface BootMarks {
-  readonly firstStageMs: number;
-  readonly nodeMs: number;
-  readonly programMs: number;
-}
-
-/** Linux's USER_HZ: the unit of start times in /proc/PID/stat (proc(5)). */
-const TICK_MS = 10;
-
-interface ProgramStart {
-  /** performance.now() when its record arrived. */
-  readonly arrivedMs: number;
-  readonly uptimeMs: number;
-}
-
-async function programStart(instances: Instances, instance: Instance): Promise<ProgramStart> {
-  for await (const entry of instances.journal(instance, { follow: true })) {
-    if (entry.kind === "phase" && entry.phase === "program-started") {
-      return { arrivedMs: performance.now(), uptimeMs: entry.uptimeMs };
-    }
-  }
-  throw new Error("the machine ended before its program started");
-}
-
-/** When the marks were passed, in milliseconds from the start of QEMU. */
-async function bootMarks(
-  instances: Instances,
-  instance: Instance,
-  { arrivedMs, uptimeMs }: ProgramStart,
-  startedMs: number,
-): Promise<BootMarks> {
-  const programMs = arrivedMs - startedMs;
-  const uptimeZeroMs = programMs - uptimeMs;
-  const { client } = await instances.client(instance.record.id);
-  await using _client = client;
-  const file = async (path: string): Promise<string> =>
-    (await client.raw("GET", `/file${path}?op=GET`)).body.toString();
-  const log = await client.call("osDmesg", {});
-  const runInit = Number(/\[ *([0-9.]+)\] Run \/init as init process/.exec(log)?.[1]) * 1000;
-  const [agent = ""] = (await file("/proc/1/task/1/children")).trim().split(" ");
-  const fields = (await file(`/proc/${agent}/stat`)).split(") ")[1]?.split(" ") ?? [];
-  return {
-    firstStageMs: uptimeZeroMs + runInit,
-    nodeMs: uptimeZeroMs + Number(fields[19]) * TICK_MS, // field 22, starttime
-    programMs,
-  };
+async function saveTemplate(instances: Instances, image: string, samples: Samples): Promise<void> {
+  const templates = new Templates(instances);
+  const { id, timing } = await templates.create({ image, memoryMib: CLONE_MEMORY_MIB });
+  samples.add("template-save", "ms", timing.saveMs);
+  samples.add("template-save/ready", "ms", timing.readyMs);
+  samples.add("template-save/warm-up", "ms", timing.warmUpMs);
+  await templates.remove(id);
 }
 
 /** The anchor: the same program, started on the host. */
@@ -121,8 +190,31 @@ async function hostStart(samples: Samples): Promise<void> {
     env: { ...process.env, PORT: String(port) },
   });
   try {
-    samples.add("host-node", "ms", (await firstAnswer(port)) - startedMs);
+    const answeredMs = await firstAnswer(port, { pollMs: CLONE_POLL_MS });
+    samples.add("host-node", "ms", answeredMs - startedMs);
   } finally {
     child.kill("SIGKILL");
   }
+}
+
+/** Makes an instance, which is removed whatever happens. */
+async function withInstance<T>(
+  instances: Instances,
+  options: CreateOptions & { readonly publish: readonly [Published] },
+  action: (id: string, port: number) => Promise<T>,
+): Promise<T> {
+  const { record } = await instances.create(options);
+  try {
+    return await action(record.id, options.publish[0].hostPort);
+  } finally {
+    await instances.remove(record.id, { force: true });
+  }
+}
+
+type Published = PublishRequest & { readonly hostPort: number };
+
+async function publishPort(): Promise<readonly [Published]> {
+  const hostAddress = "127.0.0.1";
+  const hostPort = await pickFreePort(hostAddress);
+  return [{ protocol: "tcp", hostAddress, hostPort, guestPort: GUEST_PORT }];
 }
