@@ -47,15 +47,17 @@ export async function startInstance(
   const beganAtMs = Date.now();
   const boot = context.boot ?? record.options.boot;
   const files = store.files(record.id);
-  const plan = await planBoot(record, files, { images, cacheFolder: store.folders.cache, signal });
   // What is on its own disk by now is not what a template's guest has in memory of it.
   const hasWritten = record.options.scratch !== undefined && record.launch !== undefined;
-  const choice = await chooseTemplate(record, plan.traits, {
-    store: templates,
-    request: hasWritten ? "cold" : boot,
-  });
+  const request = hasWritten ? "cold" : boot;
   await store.makeRuntimeFolder();
-  await using alive = await lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal });
+  // Beside the rest: the lock is another program's work.
+  await using locking = disposing(
+    lockFile(files.aliveLock, { timeoutMs: ALIVE_LOCK_TIMEOUT_MS, signal }),
+  );
+  const plan = await planBoot(record, files, { images, cacheFolder: store.folders.cache, signal });
+  const choice = await chooseTemplate(record, plan.traits, { store: templates, request });
+  const alive = await locking.promise;
   const journalOffset = await prepareFiles(record, files);
   const dataFolder = store.folders.data;
   const start: Start = { record, files, plan, alive, dataFolder, signal };
@@ -91,6 +93,22 @@ export async function startInstance(
     throw error;
   }
   return started;
+}
+
+/** What is on its way, and given back in the end whether it was waited for or not. */
+function disposing<T extends AsyncDisposable>(
+  promise: Promise<T>,
+): AsyncDisposable & { readonly promise: Promise<T> } {
+  promise.catch(() => undefined); // Thrown where it is waited for.
+  return {
+    promise,
+    async [Symbol.asyncDispose]() {
+      await promise.then(
+        (value) => value[Symbol.asyncDispose](),
+        () => undefined,
+      );
+    },
+  };
 }
 
 /**

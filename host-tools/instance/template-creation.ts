@@ -30,9 +30,9 @@ import type { TemplateFiles, TemplateStore } from "./template-store.ts";
  * Requests before the machine is saved. V8 collects what it needs to compile code well in the first few;
  * after about thirty the answer to a clone's first request takes no less translated code.
  */
-const WARM_UP_REQUESTS = 40;
+const WARM_UP_REQUESTS = 100;
 /** A program that is slow to answer need not be asked forty times. */
-const WARM_UP_TIMEOUT_MS = 1_500;
+const WARM_UP_TIMEOUT_MS = 3_000;
 
 export interface TemplateContext {
   readonly templates: TemplateStore;

@@ -1,7 +1,7 @@
 /** Copying a stopped machine into another QEMU on this host, memory and all: a local migration. */
 import { rm } from "node:fs/promises";
 import type { QmpConnection } from "../qmp/connection.ts";
-import { allowMigration, migrationEnd } from "./saved-state.ts";
+import { allowBandwidth, allowMigration, migrationEnd } from "./saved-state.ts";
 
 export interface MoveOptions {
   /** A Unix socket that the target listens on meanwhile. */
@@ -25,6 +25,7 @@ export async function copyState(
     const arrived = migrationEnd(target, signal);
     await target.execute("migrate-incoming", { uri: `unix:${socketPath}` }, { signal });
     await allowMigration(source, false);
+    await allowBandwidth(source);
     const left = migrationEnd(source, signal);
     await source.execute("migrate", { uri: `unix:${socketPath}` }, { signal });
     await Promise.all([left, arrived]);

@@ -15,7 +15,7 @@ import type { Machine } from "./machine.ts";
 import { identifyChild, type ProcessIdentity } from "./process-identity.ts";
 
 /** How often the monitor is tried while QEMU sets itself up, which takes 35-45 ms. */
-const MONITOR_POLL_INTERVAL_MS = 5;
+const MONITOR_POLL_INTERVAL_MS = 2;
 /** A QEMU whose monitor does not answer for so long hangs. */
 export const QEMU_START_TIMEOUT_MS = 10_000;
 /** How much of the end of QEMU's output is looked at. */

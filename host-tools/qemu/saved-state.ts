@@ -40,6 +40,7 @@ export async function saveState(
   try {
     await once(server, "listening", signal ? { signal } : {});
     await allowMigration(qmp, withoutSharedMemory);
+    await allowBandwidth(qmp);
     await using file = await open(path, "wx", 0o600);
     const written = receive(server, file, signal);
     written.catch(() => undefined); // Looked at below.
@@ -90,6 +91,10 @@ export async function allowMigration(
       { capability: "x-ignore-shared", state: withoutSharedMemory },
     ],
   });
+}
+
+/** For the end that sends. */
+export async function allowBandwidth(qmp: QmpConnection): Promise<void> {
   await qmp.execute("migrate-set-parameters", { "max-bandwidth": BANDWIDTH });
 }
 
