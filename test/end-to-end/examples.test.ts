@@ -5,6 +5,7 @@ import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import * as assert from "uvu/assert";
+import type { Bootchart } from "../../host-tools/cli/bootchart.ts";
 import { suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
 
@@ -32,11 +33,12 @@ for (const { example, path, expected } of SERVERS) {
     const folder = await project(example, signal);
     const built = await home.windlass(["build", folder, "-t", example], { signal });
     assert.is(built.exitCode, 0, built.stderr);
-    const run = ["run", "-d", "--rm", "--name", example, "-p", "8080", "--json", example];
-    const started = await home.windlass(run, { signal });
+    const options = ["-d", "--rm", "--name", example, "-p", "8080", "--bootchart", "--json"];
+    const started = await home.windlass(["run", ...options, example], { signal });
     assert.is(started.exitCode, 0, started.stderr);
-    const { readiness, ports } = JSON.parse(started.stdout);
+    const { readiness, ports, bootchart } = JSON.parse(started.stdout);
     assert.is(readiness, "ready");
+    checkBootchart(bootchart);
     const reply = await fetch(`http://127.0.0.1:${ports[0].hostPort}${path}`, { signal });
     assert.is(reply.status, 200);
     assert.match(await reply.text(), expected);
@@ -47,10 +49,26 @@ for (const { example, path, expected } of SERVERS) {
 
 test("exit-seven makes windlass run exit with 7", async ({ signal }) => {
   const folder = await project("exit-seven", signal);
-  const result = await home.windlass(["run", "--rm", folder], { signal });
+  const result = await home.windlass(["run", "--rm", "--bootchart", folder], { signal });
   assert.is(result.exitCode, 7, result.stderr);
+  assert.match(result.stderr, /^QEMU .*\nfirmware .*\n(.*\n)*agent .* #+\n(.*\n)*in all /m);
+  assert.is(result.stdout.includes("firmware"), false);
   assert.equal(JSON.parse((await home.windlass(["ps", "-a", "--json"])).stdout), []);
 });
+
+/** Every part of a boot took some time, the guest's own parts too. */
+function checkBootchart({ spans, totalMs }: Bootchart): void {
+  const phases = ["prepare", "qemu", "firmware", "kernel", "init", "agent", "program"];
+  assert.equal(
+    spans.map(({ phase }) => phase),
+    [...phases, "rest-api", "answer"],
+  );
+  for (const phase of ["qemu", "kernel", "init", "agent", "program"]) {
+    const { beginMs, endMs } = spans.find((span) => span.phase === phase) ?? {};
+    assert.ok((beginMs ?? 0) < (endMs ?? 0), phase);
+  }
+  assert.is(spans.at(-1)?.endMs, totalMs);
+}
 
 /** A copy of the example with its dependencies installed. */
 async function project(example: string, signal: AbortSignal): Promise<string> {
