@@ -46,9 +46,10 @@ export class Templates {
     await using _images = await images.lock({ shared: true });
     const image = await images.get(options.image);
     const id = newId();
-    const name = options.name ?? `${nameOf(options.image)}-${id.slice(0, 4)}`;
+    const name = options.name ?? defaultName(options.image, id);
     const record = newRecord({ id, name }, image, options);
     const warmUp = options.warmUp ?? warmUpOf(image.config.template?.warmUp);
+    await this.#instances.store.makeRuntimeFolder();
     return await templateFromImage(record, { templates, images, signal }, warmUp);
   }
 
@@ -97,7 +98,7 @@ export class Templates {
     const { images, templates } = this.#instances;
     const id = newId();
     return await this.#instances.whileRunning(reference, { signal }, async (source) => {
-      const identity = { id, name: name ?? `${source.record.name}-${id.slice(0, 4)}` };
+      const identity = { id, name: name ?? defaultName(source.record.name, id) };
       return await templateFromInstance(source, identity, { templates, images, signal });
     });
   }
@@ -175,9 +176,10 @@ function newId(): string {
   return randomBytes(6).toString("hex");
 }
 
-/** "shop/web:2" gives "shop-web-2". */
-function nameOf(image: string): string {
-  return image.replace(/[^a-zA-Z0-9_.-]+/g, "-").slice(0, 48) || "template";
+/** "shop/web:2" gives "shop-web-2-3f2a". */
+function defaultName(of: string, id: string): string {
+  const name = of.replace(/[^a-zA-Z0-9_.-]+/g, "-").slice(0, 48) || "template";
+  return `${name}-${id.slice(0, 4)}`;
 }
 
 function onFreePort(request: PublishRequest): PublishRequest {
