@@ -62,8 +62,11 @@ export class HookedPrograms {
     return this.#fifo;
   }
 
-  /** Has them rehearse their waking, beside whatever else they do. */
-  rehearse(): void {
+  /** Does what `hold` does, but for nobody; then has the programs rehearse, beside whatever else they do. */
+  async rehearse(wait: { timeoutMs: number; signal: AbortSignal }): Promise<void> {
+    makeFolder(ARMED);
+    this.#openFifo();
+    await this.#armed([], wait);
     rmSync(ARMED, { recursive: true, force: true });
     makeFolder(REHEARSAL);
     for (const pid of hookedProcesses()) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));

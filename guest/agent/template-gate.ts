@@ -78,11 +78,13 @@ export class TemplateGate {
    * Does once without effect what a clone does when it wakes: V8 compiles a function when it is first
    * called, and every clone would have to. The programs rehearse beside.
    */
-  async rehearse(): Promise<void> {
-    const { identity, onFailure } = this.#options;
-    this.#programs.rehearse();
+  async rehearse(wait: { timeoutMs: number; signal: AbortSignal }): Promise<void> {
+    const { system, identity, onFailure } = this.#options;
     const script = `${WINDLASS_RUN_FOLDER}/rehearsal/agent`;
     try {
+      this.#port ??= system.openWakePort();
+      system.setClock(Date.now());
+      await this.#programs.rehearse(wait);
       writeFileSync(script, `${JSON.stringify(identity())}\n`);
       const fd = openSync(script, "r");
       try {

@@ -8,7 +8,7 @@ export function templateOperations({ wake, app }: Agent): Operations<"template">
   return {
     templateWarmUp: async ({ body }, call) => {
       const { warmUp } = await import("./warm-up.ts");
-      await gate?.rehearse();
+      await gate?.rehearse({ timeoutMs: body.timeoutMs, signal: call.signal });
       return await warmUp(body, { signal: call.signal });
     },
     templatePrepare: async ({ body }, call) => {

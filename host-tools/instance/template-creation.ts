@@ -105,8 +105,6 @@ export async function templateFromImage(
       signal,
     });
     frozen.port[Symbol.dispose]();
-    await endQemu(qemu);
-    qemu = undefined;
     await images.pin(id, record.imageId);
     return await commit(templates, record, {
       traits: plan.traits,
@@ -118,8 +116,11 @@ export async function templateFromImage(
     });
   } catch (error) {
     if (qemu) await endQemu(qemu);
+    qemu = undefined;
     await templates.remove(id);
     throw error;
+  } finally {
+    if (qemu) await endQemu(qemu); // It is stopped: clones may start meanwhile.
   }
 }
 
