@@ -16,7 +16,7 @@ import type { Template } from "../../host-tools/instance/template.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
 import { build } from "../../image-builder/build-image.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
-import { firstAnswer } from "./http-poll.ts";
+import { firstAnswer, WHILE_WAKING } from "./http-poll.ts";
 import { readCpuMs, readProcessMemory } from "./process-memory.ts";
 import { benchHome, HELLO_FOLDER } from "./rig.ts";
 
@@ -26,7 +26,6 @@ const LOOK_AT = [1, 10, CLONES];
 const AT_ONCE = 8;
 const MEMORY_MIB = 256;
 const GUEST_PORT = 8080;
-const POLL_MS = 20;
 
 /** No request for this long, and so much CPU time in it at most: a guest at rest has a few timers. */
 const IDLE_WINDOW_MS = 2_000;
@@ -134,15 +133,16 @@ class Clones implements AsyncDisposable {
   async start(): Promise<void> {
     const { id, imageId: image, memoryMib } = this.#template;
     const hostAddress = "127.0.0.1";
-    const port = { hostAddress, hostPort: undefined, guestPort: GUEST_PORT };
+    const where = { hostAddress, hostPort: undefined, guestPort: GUEST_PORT };
     const boot = { template: id };
-    const publish = [{ protocol: "tcp", ...port } as const];
+    const publish = [{ protocol: "tcp", ...where } as const];
     const { record } = await this.instances.create({ image, memoryMib, boot, publish });
     this.#ids.push(record.id);
     const clone = await this.instances.start(record.id);
     const { launch } = clone.record;
     if (launch?.boot?.kind === "cold") throw new Error(`it is no clone: ${launch.boot.why}`);
-    await firstAnswer(launch?.forwards[0]?.hostPort ?? 0, { pollMs: POLL_MS });
+    const port = launch?.forwards[0]?.hostPort ?? 0;
+    await firstAnswer(port, WHILE_WAKING);
     this.started.push(clone);
   }
 

@@ -1,40 +1,60 @@
-/** Waiting for a first HTTP answer, as guest.md's pitfall asks: a fresh request every few milliseconds. */
-import { get } from "node:http";
+/** Waiting for a first HTTP answer. */
+import { type ClientRequest, get } from "node:http";
 
-/** QEMU's user network holds a connection to a guest that does not listen yet; each try is its own. */
-const POLL_MS = 50;
-const TRY_TIMEOUT_MS = 500;
+export interface PollOptions {
+  /** From the first try, which is made at once, to the second. */
+  readonly intervalMs: number;
+  /** How much longer than the one before every further interval is. */
+  readonly growth: number;
+  /** Then a try is given up. */
+  readonly tryTimeoutMs: number;
+}
+
+/**
+ * For a guest that boots. QEMU's user network holds a connection to a guest that does not listen yet and asks
+ * again later and later, so each try is its own: a fresh request every few milliseconds.
+ */
+export const WHILE_BOOTING: PollOptions = { intervalMs: 50, growth: 1, tryTimeoutMs: 500 };
+
+/**
+ * For a guest that listens. It answers the first request, or the second if it lost the first while its network
+ * changed. More would only be work for it: a busy host's guest that gets another request every 20 ms,
+ * and needs longer for each, never comes to an end.
+ */
+export const WHILE_WAKING: PollOptions = { intervalMs: 20, growth: 2, tryTimeoutMs: 60_000 };
+
 const TIMEOUT_MS = 60_000;
 
 /**
- * @param options.pollMs between two tries, of which the first is made at once
  * @returns performance.now() at the first answer with status 200
+ * @throws {Error} when there is none in a minute
  */
-export async function firstAnswer(port: number, { pollMs = POLL_MS } = {}): Promise<number> {
-  const deadlineMs = performance.now() + TIMEOUT_MS;
-  return await new Promise((resolve, reject) => {
-    let settled = false;
-    const attempt = (): void => {
-      if (performance.now() > deadlineMs) {
-        settle(() => reject(new Error(`no answer on port ${port} in ${TIMEOUT_MS} ms`)));
-        return;
-      }
-      const options = { host: "127.0.0.1", port, agent: false, timeout: TRY_TIMEOUT_MS };
-      const request = get(options, (response) => {
-        const atMs = performance.now();
-        response.resume();
-        if (response.statusCode === 200) settle(() => resolve(atMs));
-      });
-      request.on("timeout", () => request.destroy());
-      request.on("error", () => undefined);
-    };
-    const timer = setInterval(attempt, pollMs);
-    const settle = (finish: () => void): void => {
-      if (settled) return;
-      settled = true;
-      clearInterval(timer);
-      finish();
-    };
-    attempt();
-  });
+export async function firstAnswer(port: number, options: PollOptions): Promise<number> {
+  const requests = new Set<ClientRequest>();
+  let timer: NodeJS.Timeout | undefined;
+  let deadline: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      const fail = (): void => reject(new Error(`no answer on port ${port} in ${TIMEOUT_MS} ms`));
+      deadline = setTimeout(fail, TIMEOUT_MS);
+      const attempt = (intervalMs: number): void => {
+        const timeout = options.tryTimeoutMs;
+        const request = get({ host: "127.0.0.1", port, agent: false, timeout }, (response) => {
+          const atMs = performance.now();
+          response.resume();
+          if (response.statusCode === 200) resolve(atMs);
+        });
+        requests.add(request);
+        request.on("timeout", () => request.destroy());
+        request.on("error", () => undefined);
+        request.on("close", () => requests.delete(request));
+        timer = setTimeout(() => attempt(intervalMs * options.growth), intervalMs);
+      };
+      attempt(options.intervalMs);
+    });
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(deadline);
+    for (const request of requests) request.destroy();
+  }
 }

@@ -37,14 +37,14 @@ import { pickFreePort } from "../../host-tools/network/host-port.ts";
 import type { PublishRequest } from "../../host-tools/network/publish.ts";
 import { build } from "../../image-builder/build-image.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
-import { firstAnswer } from "./http-poll.ts";
+import { firstAnswer, WHILE_BOOTING, WHILE_WAKING } from "./http-poll.ts";
 import { benchHome, benchKernels, HELLO_FOLDER } from "./rig.ts";
 
 const RUNS = 10;
 const GUEST_PORT = 8080;
 const CLONE_MEMORY_MIB = 256;
-/** A clone is there within some of these. */
-const CLONE_POLL_MS = 20;
+/** A process starts in a tenth of a second: the interval is what its time is told to. */
+const HOST_POLL = { ...WHILE_BOOTING, intervalMs: 5 };
 
 export async function benchStart(runs = RUNS): Promise<BenchReport> {
   const samples = new Samples();
@@ -86,7 +86,7 @@ async function coldStart(
 ): Promise<void> {
   const publish = await publishPort();
   await withInstance(instances, { image, publish, boot: "cold" }, async (id, port) => {
-    const answered = firstAnswer(port);
+    const answered = firstAnswer(port, WHILE_BOOTING);
     const startedMs = performance.now();
     const trace = new BootTrace();
     const instance = await instances.start(id);
@@ -117,7 +117,7 @@ async function cloneStart(
     const instance = await instances.start(id);
     mustBeClone(instance);
     const ready = instances.ready(instance).then(() => performance.now());
-    const totalMs = (await firstAnswer(port, { pollMs: CLONE_POLL_MS })) - startedMs;
+    const totalMs = (await firstAnswer(port, WHILE_WAKING)) - startedMs;
     const { monitorMs = Number.NaN, loadedMs = Number.NaN } = instance.record.launch?.timing ?? {};
     samples.add(name, "ms", totalMs);
     samples.add(`${name}/qemu`, "ms", monitorMs);
@@ -146,7 +146,7 @@ async function takeCheckpoint(
   return await withInstance(instances, { ...options, publish }, async (id, port) => {
     const started = await instances.start(id);
     await instances.ready(started);
-    await firstAnswer(port);
+    await firstAnswer(port, WHILE_BOOTING);
     await checkpoints.take(id, { name: CHECKPOINT });
     return started.record.launch?.accelerator ?? "none";
   });
@@ -163,7 +163,7 @@ async function restore(
   try {
     const resumedMs = performance.now() - startedMs;
     const port = publish[0].hostPort;
-    const totalMs = (await firstAnswer(port, { pollMs: CLONE_POLL_MS })) - startedMs;
+    const totalMs = (await firstAnswer(port, WHILE_WAKING)) - startedMs;
     samples.add("restore", "ms", totalMs);
     samples.add("restore/resume", "ms", resumedMs);
     samples.add("restore/program", "ms", totalMs - resumedMs);
@@ -190,7 +190,7 @@ async function hostStart(samples: Samples): Promise<void> {
     env: { ...process.env, PORT: String(port) },
   });
   try {
-    const answeredMs = await firstAnswer(port, { pollMs: CLONE_POLL_MS });
+    const answeredMs = await firstAnswer(port, HOST_POLL);
     samples.add("host-node", "ms", answeredMs - startedMs);
   } finally {
     child.kill("SIGKILL");
