@@ -11,6 +11,8 @@ import { WakePort } from "./wake.ts";
 export const HOOK_TIMEOUT_MS = 30_000;
 /** From the agent's reply to everything being stopped. */
 const ARMED_TIMEOUT_MS = 10_000;
+/** The same, when nobody waited for the reply any more: on an idle guest it takes milliseconds. */
+const HUNG_UP_TIMEOUT_MS = 1_000;
 
 export interface FrozenMachine {
   /** Open, as it must be when the machine is saved. */
@@ -34,7 +36,8 @@ export interface FreezeOptions {
 
 /**
  * Runs the programs' hooks and stops everything in the guest, then the machine. It waits for a wake
- * message then, in this process or in others.
+ * message then, in this process or in others. Once everything is stopped this does not break off, so that
+ * whoever called can wake it: look at the signal then.
  *
  * @throws {HostError} WL_GUEST_REFUSED when a hook failed (the machine runs on), WL_TEMPLATE_FAILED when
  *   the guest did not stop
@@ -47,11 +50,22 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
   try {
     const body = { timeMs: Date.now(), timeoutMs };
     const wait = { timeoutMs: timeoutMs + ARMED_TIMEOUT_MS, signal };
-    const { hooked } = await client.call("templatePrepare", { body }, wait);
+    const armed = (limitMs: number) => waitArmed(files, { fromByte, ended: machineEnded, limitMs });
+    const hookedProcesses = await client.call("templatePrepare", { body }, wait).then(
+      ({ hooked }) => hooked.length,
+      async (error) => {
+        // An agent that was about to reply stops everything when we hang up.
+        if (!signal?.aborted) throw error;
+        return await armed(HUNG_UP_TIMEOUT_MS).then(
+          () => 0,
+          () => Promise.reject(error),
+        );
+      },
+    );
     await client.close();
-    await waitArmed(files, { fromByte, ended: machineEnded, signal });
+    await armed(ARMED_TIMEOUT_MS);
     await (options.stop?.() ?? qmp.execute("stop"));
-    return { port, stoppedAtMs: Date.now(), hookedProcesses: hooked.length };
+    return { port, stoppedAtMs: Date.now(), hookedProcesses };
   } catch (error) {
     port[Symbol.dispose]();
     throw error;
@@ -60,23 +74,17 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
 
 async function waitArmed(
   { journal }: InstanceFiles,
-  {
-    fromByte,
-    ended,
-    signal,
-  }: { fromByte: number; ended: Promise<unknown>; signal: AbortSignal | undefined },
+  { fromByte, ended, limitMs }: { fromByte: number; ended: Promise<unknown>; limitMs: number },
 ): Promise<void> {
-  const deadline = AbortSignal.timeout(ARMED_TIMEOUT_MS);
-  const stop = signal ? AbortSignal.any([deadline, signal]) : deadline;
+  const deadline = AbortSignal.timeout(limitMs);
   try {
-    for await (const record of followJournal(journal, { fromByte, ended, signal: stop })) {
+    for await (const record of followJournal(journal, { fromByte, ended, signal: deadline })) {
       if (record.kind === "phase" && record.phase === "armed") return;
     }
   } catch (error) {
     if (!deadline.aborted) throw error;
   }
-  signal?.throwIfAborted();
-  const what = deadline.aborted ? `did not stop in ${ARMED_TIMEOUT_MS} ms` : "ended";
+  const what = deadline.aborted ? `did not stop in ${limitMs} ms` : "ended";
   throw new HostError("WL_TEMPLATE_FAILED", `Cannot take a template: the guest ${what}`, {
     next: `See the journal: ${journal}`,
   });

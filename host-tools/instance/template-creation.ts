@@ -13,6 +13,7 @@ import { saveState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
 import { planBoot } from "./boot-plan.ts";
+import { asLaunched } from "./checkpoint-creation.ts";
 import { type FrozenMachine, freezeMachine } from "./freeze.ts";
 import { freezeScratch } from "./freeze-scratch.ts";
 import type { InstanceFiles } from "./instance-files.ts";
@@ -117,6 +118,7 @@ export async function templateFromImage(
   } catch (error) {
     if (qemu) await endQemu(qemu);
     qemu = undefined;
+    await images.unpin(id);
     await templates.remove(id);
     throw error;
   } finally {
@@ -149,7 +151,8 @@ export async function templateFromInstance(
   let target: QemuProcess | undefined;
   try {
     const cacheFolder = templates.folders.cache;
-    const plan = await planBoot(record, files, { images, cacheFolder, signal });
+    const context = { images, cacheFolder, signal };
+    const plan = await planBoot(asLaunched(record), files, context);
     await prepareFiles(record, files);
     await using alive = await lockFile(files.aliveLock, { signal });
     const memoryFile = { path: files.memory, access: "shared" } as const;
@@ -197,6 +200,7 @@ export async function templateFromInstance(
     );
   } catch (error) {
     if (target) await endQemu(target);
+    await images.unpin(id);
     await templates.remove(id);
     throw error;
   }
@@ -214,6 +218,7 @@ async function copyMachine(
   const frozen = await freezeMachine({ files, client, qmp, machineEnded, stop, signal });
   const { port, stoppedAtMs } = frozen;
   try {
+    signal?.throwIfAborted();
     const layers = record.options.scratch ? await freezeScratch(qmp, files) : [];
     await copyState(qmp, target, { socketPath, signal });
     return { frozen, layers };
