@@ -27,6 +27,7 @@ interface Tools {
   readonly reseed: () => void;
   /** What the crypto module keeps ready. */
   readonly renewReady: () => void;
+  readonly collectGarbage: () => void;
 }
 
 const nothing = (): void => undefined;
@@ -70,7 +71,7 @@ export class HookRun {
     const tools = this.#tools;
     if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
     if (!fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`)) return;
-    const isArmed = await this.#beforeHooks(fs);
+    const isArmed = await this.#beforeHooks(tools);
     const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
     this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone], tools);
   }
@@ -82,6 +83,7 @@ export class HookRun {
       crypto,
       reseed: crypto ? this.#reseeder() : nothing,
       renewReady: crypto ? readyNumbers(crypto) : nothing,
+      collectGarbage: garbageCollector(),
     };
   }
 
@@ -135,7 +137,7 @@ export class HookRun {
   }
 
   /** @returns whether the agent is told to save the machine and this process is to sleep */
-  async #beforeHooks(fs: FileSystem): Promise<boolean> {
+  async #beforeHooks({ fs, collectGarbage }: Tools): Promise<boolean> {
     try {
       for (const { callback } of [...cloneHooks().beforeTemplate]) await callback();
     } catch (error) {
@@ -143,6 +145,8 @@ export class HookRun {
       this.#report(fs, { error: textOf(error) });
       return false;
     }
+    // What every clone would do a few requests later, each in memory of its own.
+    collectGarbage();
     return this.#report(fs, { ok: true });
   }
 
@@ -204,6 +208,21 @@ function wake(hooks: CloneHooks["afterClone"], context: CloneContext): void {
     } catch (error) {
       failed(error);
     }
+  }
+}
+
+/** @returns collects the young generation; does nothing in a Node that does not let us */
+function garbageCollector(): () => void {
+  try {
+    const { setFlagsFromString } = require("node:v8") as typeof import("node:v8");
+    const { runInNewContext } = require("node:vm") as typeof import("node:vm");
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
+    // V8 uses no code cache of Node's own library that was made under other flags.
+    setFlagsFromString("--no-expose-gc");
+    return () => collect({ type: "minor" });
+  } catch {
+    return nothing;
   }
 }
 
