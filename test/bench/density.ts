@@ -6,6 +6,8 @@
  *   another and 8 at a time; without the pauses in which memory is looked at
  * - private-per-clone-N, pss-per-clone-N, rss-per-clone-N: of every clone's QEMU while N are there
  *   (process-memory.ts says what private is)
+ * - private-after-minute: of the first clone, a minute after it answered and without another request: V8 and
+ *   the kernel tidy up seconds later, which writes to memory
  * - total-50: what 50 take together, each page of a file counted once, page tables included
  *
  * Idle is a clone that is ready and whose QEMU has hardly used the CPU for two seconds.
@@ -31,6 +33,7 @@ const GUEST_PORT = 8080;
 const IDLE_WINDOW_MS = 2_000;
 const IDLE_CPU_MS = 100;
 const IDLE_TIMEOUT_MS = 60_000;
+const LATER_MS = 60_000;
 
 export async function benchDensity(runs = RUNS): Promise<BenchReport> {
   const samples = new Samples();
@@ -61,6 +64,7 @@ async function startSerial(
     await clones.start();
     elapsedMs += performance.now() - startedMs;
     if (LOOK_AT.includes(clones.started.length)) await lookAtMemory(clones, samples);
+    if (clones.started.length === 1) await lookLater(clones, samples);
   }
   samples.add(`start-${CLONES}-serial`, "s", elapsedMs / 1000);
   return clones.started[0]?.record.launch?.accelerator ?? "none";
@@ -101,6 +105,12 @@ async function lookAtMemory(clones: Clones, samples: Samples): Promise<void> {
     "MiB",
     totals.reduce((sum, value) => sum + value, 0),
   );
+}
+
+async function lookLater({ started: [first] }: Clones, samples: Samples): Promise<void> {
+  await delay(LATER_MS);
+  const { privateMib } = await readProcessMemory(first?.record.launch?.process.pid ?? 0);
+  samples.add("private-after-minute", "MiB", privateMib);
 }
 
 /** @throws {Error} when it does not come to rest: its memory would not be that of an idle one */
