@@ -24,8 +24,6 @@ const DOCUMENT_BYTES_MAX = 1024 * 1024;
 const READ_BYTES = 64 * 1024;
 /** The least there is: setpriority(2). */
 const WAKING_PRIORITY = 19;
-/** Below this the guest's clock is left alone: about what a request takes under emulation. */
-const CLOCK_TOLERANCE_MS = 20;
 
 const readBytes = promisify(read);
 
@@ -35,8 +33,6 @@ export interface GateSystem {
   openWakePort(): number;
   /** Descriptor that the journal is written to. */
   readonly journalFd: number;
-  /** Unix time in milliseconds. */
-  setClock(timeMs: number): void;
   /** mkfifo(3) */
   makeFifo(path: string, mode: number): void;
 }
@@ -56,8 +52,6 @@ export interface TemplateGateOptions {
 }
 
 export interface PrepareOptions {
-  /** The host's clock. */
-  readonly timeMs: number;
   /** For the hooks. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -83,7 +77,6 @@ export class TemplateGate {
     const script = `${WINDLASS_RUN_FOLDER}/rehearsal/agent`;
     try {
       this.#port ??= system.openWakePort();
-      system.setClock(Date.now());
       await this.#programs.rehearse(wait);
       writeFileSync(script, `${JSON.stringify(identity())}\n`);
       const fd = openSync(script, "r");
@@ -105,19 +98,18 @@ export class TemplateGate {
   }
 
   /**
-   * Sets the clock right and runs the hooks of all programs that have some.
+   * Runs the hooks of all programs that have some.
    *
    * @returns the processes that wait in their hook
    * @throws {AgentError} 409 when a hook failed or took too long; then all programs run on
    */
-  async prepare({ timeMs, timeoutMs, signal }: PrepareOptions): Promise<readonly number[]> {
+  async prepare({ timeoutMs, signal }: PrepareOptions): Promise<readonly number[]> {
     if (this.#isBusy)
       throw new AgentError("WL_AGENT_CONFLICT", "A template is being taken already");
     this.#isBusy = true;
     const { system } = this.#options;
     try {
       this.#port ??= system.openWakePort();
-      if (Math.abs(Date.now() - timeMs) > CLOCK_TOLERANCE_MS) system.setClock(timeMs);
       const { hooks, program } = this.#options;
       const pid = hooks ? program.status().pid : null;
       await runBeforeHooks({ spec: { hooks }, pid: pid ?? 0, signal, timeoutMs });

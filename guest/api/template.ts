@@ -43,7 +43,6 @@ export const templateSchemas = {
   templatePrepare: {
     body: Type.Object(
       {
-        timeMs: Type.Number({ description: "The host's clock now: Unix time in milliseconds" }),
         timeoutMs: Type.Integer({
           minimum: 1,
           maximum: 600_000,

@@ -1,7 +1,6 @@
 /** What the template gate (guest/agent/template-gate.ts) needs, over system calls. */
 import type { GateSystem } from "../agent/template-gate.ts";
 import { WAKE_PORT } from "../api/wake-message.ts";
-import { wallClock } from "../syscalls/clock.ts";
 import { type NativeLibrary, systemCallError } from "../syscalls/koffi.ts";
 import { openVirtioPort } from "./virtio-port.ts";
 
@@ -13,7 +12,6 @@ export function gateSystem(native: NativeLibrary, journalFd: number): GateSystem
       if (port === undefined) throw new Error("this machine has no port to be woken through");
       return port;
     },
-    setClock: (timeMs) => wallClock(native).set(timeMs),
     makeFifo(path, mode) {
       const mkfifo = native.libc.func("int mkfifo(const char *path, unsigned int mode)");
       if (mkfifo(path, mode) === 0) return;

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { HostError } from "../errors.ts";
 import type { GuestClient } from "../guest-client/guest-client.ts";
 import type { QmpConnection } from "../qmp/connection.ts";
+import { setClockFinely } from "./guest-clock.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import { followJournal } from "./journal-file.ts";
 import { WakePort } from "./wake.ts";
@@ -17,7 +18,7 @@ const HUNG_UP_TIMEOUT_MS = 1_000;
 export interface FrozenMachine {
   /** Open, as it must be when the machine is saved. */
   readonly port: WakePort;
-  /** Host's clock when it stopped. */
+  /** Host's clock when it stopped, Unix time in milliseconds. */
   readonly stoppedAtMs: number;
   readonly hookedProcesses: number;
 }
@@ -48,7 +49,8 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
   const { size: fromByte } = await stat(files.journal);
   const port = await WakePort.open(files.wakeSocket, signal);
   try {
-    const body = { timeMs: Date.now(), timeoutMs };
+    await setClockFinely(client, { signal });
+    const body = { timeoutMs };
     const wait = { timeoutMs: timeoutMs + ARMED_TIMEOUT_MS, signal };
     const armed = (limitMs: number) => waitArmed(files, { fromByte, ended: machineEnded, limitMs });
     const hookedProcesses = await client.call("templatePrepare", { body }, wait).then(
@@ -64,8 +66,11 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
     );
     await client.close();
     await armed(ARMED_TIMEOUT_MS);
+    // QEMU's own time: on a busy host ours would be that of our being told.
+    const stopped = qmp.waitForEvent("STOP");
+    stopped.catch(() => undefined); // Looked at below.
     await (options.stop?.() ?? qmp.execute("stop"));
-    return { port, stoppedAtMs: Date.now(), hookedProcesses };
+    return { port, stoppedAtMs: (await stopped).timeMs, hookedProcesses };
   } catch (error) {
     port[Symbol.dispose]();
     throw error;

@@ -219,9 +219,12 @@ async function cloneMachine(
     const port = await WakePort.open(files.wakeSocket, signal);
     const fd = inheritedFdOf({ lockFd: alive.fd });
     await loadState(qemu.qmp, { fd, withoutSharedMemory: true, signal });
-    const asleepMs = Date.now() - template.stoppedAtMs;
-    port.send({ kind: "clone", record, parent, asleepMs, ...late });
+    const resumed = qemu.qmp.waitForEvent("RESUME", { signal });
+    resumed.catch(() => undefined); // Looked at below.
     await qemu.qmp.execute("cont");
+    // The guest's clock runs from then on; on a busy host that may be some time after we asked for it.
+    const asleepMs = (await resumed).timeMs - template.stoppedAtMs;
+    port.send({ kind: "clone", record, parent, asleepMs, ...late });
     port.release();
     return launched;
   } catch (error) {

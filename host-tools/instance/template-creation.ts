@@ -16,6 +16,7 @@ import { planBoot } from "./boot-plan.ts";
 import { asLaunched } from "./checkpoint-creation.ts";
 import { type FrozenMachine, freezeMachine } from "./freeze.ts";
 import { freezeScratch } from "./freeze-scratch.ts";
+import { setClockFinely } from "./guest-clock.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import { type InstanceRecord, parentOf } from "./instance-record.ts";
 import { launchQemu } from "./launch.ts";
@@ -97,6 +98,7 @@ export async function templateFromImage(
       token: record.tokens.admin,
     });
     const warmUpMs = await sendWarmUp(client, record, warmUp, signal);
+    await setClockFinely(client, { signal }); // When it is done again, it is quick.
     const warmMs = performance.now();
     const frozen = await freezeMachine({ files, client, qmp: qemu.qmp, machineEnded, signal });
     const state = await saveState(qemu.qmp, {
@@ -223,9 +225,11 @@ async function copyMachine(
     await copyState(qmp, target, { socketPath, signal });
     return { frozen, layers };
   } finally {
-    const asleepMs = Date.now() - stoppedAtMs;
-    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs });
+    const resumed = qmp.waitForEvent("RESUME");
+    resumed.catch(() => undefined); // Looked at below.
     await continueMachine(qmp);
+    const asleepMs = (await resumed).timeMs - stoppedAtMs;
+    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs });
     await rm(files.suspension, { force: true });
     port.release();
   }
