@@ -22,7 +22,7 @@
  *
  * Cold machines have the default memory, clones, restored machines and templates 256 MiB: the size that
  * the project's promises are about. There is no anchor of Debian's cloud kernel with a systemd root:
- * making one takes a bootstrap of Debian (root, a mirror, some 300 MB) and minutes of every run's time.
+ * making that root is a bootstrap of Debian, with root's rights and a mirror, which a bench cannot ask for.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
