@@ -8,7 +8,7 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { HostError } from "../../host-tools/errors.ts";
 import { createGuestClient } from "../../host-tools/guest-client/guest-client.ts";
-import type { Boot } from "../../host-tools/instance/instance-record.ts";
+import type { Boot, Launch } from "../../host-tools/instance/instance-record.ts";
 import type { Instance } from "../../host-tools/instance/instances.ts";
 import type { CreateOptions } from "../../host-tools/instance/new-record.ts";
 import type { Template } from "../../host-tools/instance/template.ts";
@@ -90,6 +90,11 @@ async function started(options: CreateOptions): Promise<Instance> {
     ...options,
   });
   return await rig.instances.start(record.id);
+}
+
+function launchOf({ record }: Instance): Launch {
+  assert.ok(record.launch);
+  return record.launch as Launch;
 }
 
 function bootOf({ record }: Instance): Boot {
@@ -449,6 +454,23 @@ withMachine(
     assert.is(await keeper(instance, "/e"), "a\nc\nd\ne\n");
   },
 );
+
+withMachine("a copy that is broken off when all is stopped: the instance goes on", async () => {
+  const instance = await rig.instances.get("one");
+  const breakOff = new AbortController();
+  const { size } = await stat(rig.instances.files(instance.record).journal);
+  const broken = failure(templates.save("one", { signal: breakOff.signal }));
+  const record = { ...instance.record, launch: { ...launchOf(instance), journalOffset: size } };
+  const journal = { ...instance, record };
+  for await (const seen of rig.instances.journal(journal, { launchOnly: true, follow: true })) {
+    if (seen.kind === "phase" && seen.phase === "armed") break;
+  }
+  breakOff.abort();
+  assert.is((await broken).name, "AbortError");
+  assert.is((await rig.instances.get("one")).state, "running");
+  assert.match(await keeper(instance, "/read", "GET"), /e\n$/);
+  assert.equal((await templateFolders()).length, 2);
+});
 
 withMachine("a copy of a machine with a scratch disk has what was on it then", async () => {
   const copy = await started({
