@@ -471,7 +471,9 @@ export class Instances {
     const current = await this.store.reread(record.id);
     if (current?.end) return { record: current, state: "exited" };
     const end = await this.#end(record);
-    await rm(this.files(record).qmpSocket, { force: true }); // A QEMU that was killed leaves it.
+    const { qmpSocket, wakeSocket } = this.files(record);
+    // A QEMU that was killed leaves them.
+    for (const path of [qmpSocket, wakeSocket]) await rm(path, { force: true });
     if (!current) return { record: { ...record, end }, state: "exited" }; // Removed meanwhile.
     const settled: InstanceRecord = { ...current, launch: current.launch ?? record.launch, end };
     await this.#event("die", settled, end.exitCode);
