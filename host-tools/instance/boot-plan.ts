@@ -42,10 +42,9 @@ export async function planBoot(
   { images, cacheFolder, signal }: BootContext,
 ): Promise<BootPlan> {
   const { config } = await images.read(record.imageId);
-  const [binary, parts] = await Promise.all([
-    cachedQemu(cacheFolder, { signal }),
-    imagePaths(record, config, images, cacheFolder),
-  ]);
+  // One after the other: what is broken off must not leave the other writing a file.
+  const binary = await cachedQemu(cacheFolder, { signal });
+  const parts = await imagePaths(record, config, images, cacheFolder);
   const choice = await acceleratorFor({
     request: record.options.accelerator,
     binary,
