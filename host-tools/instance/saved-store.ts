@@ -64,14 +64,15 @@ export class SavedStore<T extends Saved> {
     return text === undefined ? undefined : this.#kind.parse(text, id);
   }
 
-  /** By name or by the begin of its id. @throws {HostError} with the kind's code when there is none */
+  /** By name or by the begin of its id. */
+  async find(reference: string): Promise<T | undefined> {
+    const matches = await this.#matches(reference);
+    return matches.length === 1 ? matches[0] : undefined;
+  }
+
+  /** As `find`. @throws {HostError} with the kind's code when there is none */
   async get(reference: string): Promise<T> {
-    const all = await this.list();
-    const named = all.find(({ name, id }) => name === reference || id === reference);
-    if (named) return named;
-    const matches = /^[0-9a-f]{3,12}$/.test(reference)
-      ? all.filter(({ id }) => id.startsWith(reference))
-      : [];
+    const matches = await this.#matches(reference);
     const [only] = matches;
     if (only && matches.length === 1) return only;
     const { word, unknown, advice } = this.#kind;
@@ -79,6 +80,14 @@ export class SavedStore<T extends Saved> {
     throw new HostError(unknown, `Cannot find ${word} "${reference}": ${why}`, {
       next: `"windlass ${word} ls" lists all; ${advice}`,
     });
+  }
+
+  async #matches(reference: string): Promise<readonly T[]> {
+    const all = await this.list();
+    const named = all.find(({ name, id }) => name === reference || id === reference);
+    if (named) return [named];
+    if (!/^[0-9a-f]{3,12}$/.test(reference)) return [];
+    return all.filter(({ id }) => id.startsWith(reference));
   }
 
   /**
