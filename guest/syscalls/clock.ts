@@ -1,7 +1,6 @@
-/** The wall clock: clock_settime(2), adjtimex(2). */
+/** The wall clock: adjtimex(2). */
 import { type NativeLibrary, systemCallError } from "./koffi.ts";
 
-const CLOCK_REALTIME = 0;
 /** struct timex (x86-64): modes u32 at 0, time (seconds, nanoseconds) at 72. */
 const TIMEX_BYTES = 208;
 const TIMEX_TIME_OFFSET = 72;
@@ -9,20 +8,13 @@ const TIMEX_TIME_OFFSET = 72;
 const ADD_NANOSECONDS = 0x2100;
 
 export interface Clock {
-  /** Unix time in milliseconds. */
-  set(timeMs: number): void;
   /** What the host says has passed while the machine stood still; may be negative. */
   advance(milliseconds: number): void;
 }
 
 export function wallClock(native: NativeLibrary): Clock {
-  const settime = native.libc.func("int clock_settime(int clock, void *time)");
   const adjtimex = native.libc.func("int adjtimex(void *timex)");
   return {
-    set(timeMs) {
-      if (settime(CLOCK_REALTIME, timespec(timeMs)) === 0) return;
-      throw systemCallError("clock_settime", native.errno(), "set the clock");
-    },
     advance(milliseconds) {
       const timex = Buffer.alloc(TIMEX_BYTES);
       timex.writeUInt32LE(ADD_NANOSECONDS, 0);
