@@ -5,8 +5,7 @@ import * as assert from "uvu/assert";
 import type { HostError } from "../../host-tools/errors.ts";
 import { Checkpoints } from "../../host-tools/instance/checkpoints.ts";
 import type { Instance } from "../../host-tools/instance/instances.ts";
-import { signalProcess, waitForExit } from "../../host-tools/qemu/process-identity.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
+import { bootMissing, killQemu, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
 
 const missing = await bootMissing();
@@ -81,14 +80,6 @@ async function beAnHourLate(): Promise<void> {
   const { client } = await rig.instances.client("counter");
   await client.call("clockAdvance", { body: { milliseconds: -3_600_000 } });
   await client.close();
-}
-
-async function killQemu({ record }: Instance): Promise<void> {
-  const target = record.launch?.process;
-  assert.ok(target);
-  if (!target) return;
-  await signalProcess(target, "SIGKILL");
-  await waitForExit(target);
 }
 
 async function failure(work: Promise<unknown>): Promise<HostError> {

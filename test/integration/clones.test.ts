@@ -13,8 +13,7 @@ import type { Instance } from "../../host-tools/instance/instances.ts";
 import type { CreateOptions } from "../../host-tools/instance/new-record.ts";
 import type { Template } from "../../host-tools/instance/template.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
-import { signalProcess, waitForExit } from "../../host-tools/qemu/process-identity.ts";
-import { bootMissing, copyProject, machineRig, type Rig } from "../support/rig.ts";
+import { bootMissing, copyProject, killQemu, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
 
 /** As the issue asks. */
@@ -144,14 +143,6 @@ async function statusFor(instance: Instance, token: string): Promise<number> {
   const port = instance.record.launch?.agentPort ?? 0;
   await using client = createGuestClient({ host: "127.0.0.1", port, token });
   return (await client.raw("GET", "/v1/program")).status;
-}
-
-async function killQemu({ record }: Instance): Promise<void> {
-  const target = record.launch?.process;
-  assert.ok(target);
-  if (!target) return;
-  await signalProcess(target, "SIGKILL");
-  await waitForExit(target);
 }
 
 async function failure(work: Promise<unknown>): Promise<HostError> {

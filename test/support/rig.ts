@@ -156,3 +156,11 @@ export async function copyProject(example: string, target: string): Promise<stri
   await cp(join(EXAMPLES, example), target, { recursive: true });
   return target;
 }
+
+/** Ends a machine as a crash would. */
+export async function killQemu({ record }: Instance): Promise<void> {
+  const target = record.launch?.process;
+  if (!target) throw new Error(`"${record.name}" was never started`);
+  await signalProcess(target, "SIGKILL");
+  await waitForExit(target);
+}
