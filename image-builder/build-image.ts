@@ -8,7 +8,7 @@ import { billOfMaterials } from "./bill-of-materials.ts";
 import { writeErofs } from "./filesystems/erofs-writer.ts";
 import { firstStageExecutable } from "./first-process/first-stage.ts";
 import { initExecutable } from "./first-process/init.ts";
-import { reseedAddon } from "./first-process/reseed-addon.ts";
+import { kernelRandomAddon } from "./first-process/kernel-random-addon.ts";
 import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
 import { firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
@@ -251,7 +251,7 @@ async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Pro
   // What Windlass emits itself changes with its sources, in a checkout without a new version.
   hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());
   const guest = guestFolder();
-  hash.update(reseedAddon());
+  hash.update(kernelRandomAddon());
   const own = BASE_GUEST_FILES.map((name) => join(guest, name));
   hash.update(await filesIdentity([...filePaths(entries), ...own]));
   return hash.digest("hex");

@@ -19,6 +19,8 @@ import { runAfterHooks, runBeforeHooks } from "./program-hooks.ts";
 
 const HELPER = "/sbin/windlass-wake";
 const STAND_IN = "/sbin/windlass-tty";
+/** Process ids for the helper. */
+const WAITERS = `${WINDLASS_RUN_FOLDER}/waiters`;
 /** A line of the host's that is longer is none of its. */
 const DOCUMENT_BYTES_MAX = 1024 * 1024;
 const READ_BYTES = 64 * 1024;
@@ -126,10 +128,12 @@ export class TemplateGate {
     // In a clone the program goes first: the agent's part takes as long as the program's first answer.
     setPriority(WAKING_PRIORITY);
     const { fifo, held } = this.#programs;
-    const waiters = held.map(String);
-    const helper = spawn(HELPER, waiters, {
-      stdio: [this.#port ?? "ignore", system.journalFd, "inherit", fifo],
+    writeFileSync(WAITERS, BigUint64Array.from(held, BigInt));
+    const waiters = openSync(WAITERS, "r");
+    const helper = spawn(HELPER, {
+      stdio: [this.#port ?? "ignore", system.journalFd, "inherit", fifo, waiters],
     });
+    closeSync(waiters);
     const done = (): void => {
       setPriority(0);
       this.#isBusy = false;

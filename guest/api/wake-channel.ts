@@ -37,8 +37,8 @@ export const ARM_SIGNAL = "SIGSTKFLT";
  */
 export const WAKE_RECORD_BYTES = 4096;
 
-/** Node addon that reseeds OpenSSL from the kernel whenever it is loaded. */
-export const RESEED_ADDON = "/usr/lib/windlass/reseed.node";
+/** Node addon that has OpenSSL take its random numbers from the kernel. */
+export const KERNEL_RANDOM_ADDON = "/usr/lib/windlass/kernel-random.node";
 
 /** Loaded into the program's Node before its own code. */
 export const PRELOAD_FILE = "/usr/lib/windlass/preload.cjs";

@@ -7,12 +7,12 @@ import {
 } from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
-import { openSslReseeder, readyNumbers, replaceRandom, seedRandom } from "./random-source.ts";
+import { kernelRandom, ReadyNumbers, replaceRandom } from "./random-source.ts";
 
 export interface HookRunOptions {
   /** Where the agent and the program meet: WINDLASS_RUN_FOLDER. */
   readonly folder: string;
-  /** The addon that reseeds OpenSSL: RESEED_ADDON. */
+  /** KERNEL_RANDOM_ADDON. */
   readonly addon: string;
 }
 
@@ -21,12 +21,10 @@ type Crypto = typeof import("node:crypto");
 
 interface Tools {
   readonly fs: FileSystem;
-  /** undefined in a Node that was built without it. */
-  readonly crypto: Crypto | undefined;
-  /** OpenSSL. */
-  readonly reseed: () => void;
-  /** What the crypto module keeps ready. */
-  readonly renewReady: () => void;
+  /** Leaves no random number that was drawn before. */
+  readonly useUpReady: () => void;
+  /** Fills with random bytes. */
+  readonly fillRandomly: (state: Int32Array) => void;
   readonly collectGarbage: () => void;
 }
 
@@ -73,27 +71,33 @@ export class HookRun {
     if (!fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`)) return;
     const isArmed = await this.#beforeHooks(tools);
     const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
-    this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone], tools);
+    this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone]);
   }
 
   #makeTools(fs: FileSystem): Tools {
     const crypto = cryptoModule();
+    const ready = crypto && this.#readyNumbers(crypto);
     return {
       fs,
-      crypto,
-      reseed: crypto ? this.#reseeder() : nothing,
-      renewReady: crypto ? readyNumbers(crypto) : nothing,
+      useUpReady: () => {
+        try {
+          ready?.useUp();
+        } catch (error) {
+          complain("clones may share random numbers that are ready", error);
+        }
+      },
+      fillRandomly: crypto ? crypto.randomFillSync : (state) => readRandom(fs, state),
       collectGarbage: garbageCollector(),
     };
   }
 
-  #reseeder(): () => void {
+  #readyNumbers(crypto: Crypto): ReadyNumbers | undefined {
     try {
-      return openSslReseeder(this.#options.addon);
+      return new ReadyNumbers(crypto, kernelRandom(this.#options.addon));
     } catch (error) {
-      if (!this.#saidAddonFails) complain("cannot reseed OpenSSL, clones would share it", error);
+      if (!this.#saidAddonFails) complain("clones will share the random numbers of OpenSSL", error);
       this.#saidAddonFails = true;
-      return nothing;
+      return undefined;
     }
   }
 
@@ -110,7 +114,12 @@ export class HookRun {
       fs.writeFileSync(file, JSON.stringify(REHEARSAL).padEnd(WAKE_RECORD_BYTES));
       const record = this.#sleep(fs, file);
       fs.unlinkSync(file);
-      if (record) this.#awake(record, [{ callback: () => undefined }], tools, true);
+      if (record) this.#awake(record, [{ callback: () => undefined }]);
+      const math = { random: Math.random };
+      replaceRandom(tools.fillRandomly, math);
+      math.random();
+      // Thousands of draws: before the template this is done again only if there were any meanwhile.
+      tools.useUpReady();
       return true;
     } catch {
       return false;
@@ -120,24 +129,19 @@ export class HookRun {
   #awake(
     record: WakeRecord | { readonly kind: "cancelled" },
     hooks: CloneHooks["afterClone"],
-    { fs, crypto, reseed, renewReady }: Tools,
-    isRehearsal = false,
   ): void {
     if (record.kind !== "clone") {
       wake(hooks, { kind: record.kind, instance: null, parent: null, args: [] });
       return;
     }
     const { kind, instance, parent, env, args } = record;
-    reseed();
-    renewReady();
-    seedRandom(fs, crypto);
-    replaceRandom(isRehearsal ? { random: Math.random } : Math);
     Object.assign(process.env, env);
     wake(hooks, { kind, instance, parent, args });
   }
 
   /** @returns whether the agent is told to save the machine and this process is to sleep */
-  async #beforeHooks({ fs, collectGarbage }: Tools): Promise<boolean> {
+  async #beforeHooks(tools: Tools): Promise<boolean> {
+    const { fs } = tools;
     try {
       for (const { callback } of [...cloneHooks().beforeTemplate]) await callback();
     } catch (error) {
@@ -145,8 +149,10 @@ export class HookRun {
       this.#report(fs, { error: textOf(error) });
       return false;
     }
+    tools.useUpReady();
+    replaceRandom(tools.fillRandomly);
     // What every clone would do a few requests later, each in memory of its own.
-    collectGarbage();
+    tools.collectGarbage();
     return this.#report(fs, { ok: true });
   }
 
@@ -208,6 +214,16 @@ function wake(hooks: CloneHooks["afterClone"], context: CloneContext): void {
     } catch (error) {
       failed(error);
     }
+  }
+}
+
+/** For a Node without a crypto module. */
+function readRandom(fs: FileSystem, state: Int32Array): void {
+  const descriptor = fs.openSync("/dev/urandom", "r");
+  try {
+    fs.readSync(descriptor, state);
+  } finally {
+    fs.closeSync(descriptor);
   }
 }
 

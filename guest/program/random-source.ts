@@ -1,71 +1,66 @@
 /**
- * What a clone must not share with its brothers: random numbers that were computed or seeded before
- * the machine was saved. All of it runs on the one thread, between two events of the program.
+ * What a clone must not share with its brothers: random numbers that were computed or seeded before the
+ * machine was saved. All of it is done before, so that a clone has nothing to do about it.
  */
-import type { closeSync, openSync, readSync } from "node:fs";
 
-type FileSystem = {
-  openSync: typeof openSync;
-  readSync: typeof readSync;
-  closeSync: typeof closeSync;
-};
+type Crypto = Pick<typeof import("node:crypto"), "randomUUID" | "randomInt">;
 
-type Crypto = Pick<typeof import("node:crypto"), "randomUUID" | "randomFillSync" | "randomInt">;
-
-/** crypto.randomUUID() makes this many at once (kBatchSize in lib/internal/crypto/random.js). */
-const UUID_BATCH = 128;
-/** crypto.randomInt() draws 6 bytes a time from 6 KiB that it keeps ready (randomCache, same file). */
-const INTEGER_BATCH = 1024;
-const INTEGER_BYTES = 6;
+/** More numbers than any Node keeps ready. */
+const READY_MAX = 16_384;
 
 /**
- * The addon's function reseeds OpenSSL's primary generator from the kernel; those of all threads follow,
- * because they compare its reseed counter with theirs (OpenSSL 3, drbg.c).
+ * The addon has OpenSSL take random numbers from the kernel from then on.
  *
+ * @returns how often OpenSSL was asked for some: by this thread in the low 32 bits, by all in the high ones
  * @throws Error when the addon is missing or this Node does not export OpenSSL
  */
-export function openSslReseeder(addon: string): () => void {
+export function kernelRandom(addon: string): () => bigint {
   const module: { exports: object } = { exports: {} };
   process.dlopen(module, addon);
-  return module.exports as () => void;
+  return module.exports as () => bigint;
 }
 
-/**
- * What the crypto module keeps ready of random numbers.
- *
- * @returns renews all of it: to be called after OpenSSL was reseeded
- */
-export function readyNumbers(crypto: Crypto): () => void {
-  const integers = integerCache(crypto);
-  return () => {
-    // A whole batch, wherever the present one stands, leaves nothing of it.
-    for (let count = 0; count < UUID_BATCH; count += 1) crypto.randomUUID();
-    if (integers) crypto.randomFillSync(integers);
-    else for (let count = 0; count < INTEGER_BATCH; count += 1) crypto.randomInt(1);
-  };
-}
+/** UUIDs and integers that the crypto module draws in batches and keeps ready. */
+export class ReadyNumbers {
+  readonly #calls: () => bigint;
+  readonly #stores: { readonly draw: () => unknown; batch?: number }[];
+  #usedUpAt: bigint | undefined;
 
-/**
- * The bytes that randomInt() draws from, found by looking over its shoulder: to use them all up
- * would take 7 ms, and ten times that under emulation.
- *
- * @returns undefined in a Node that reads them in another way
- */
-function integerCache(crypto: Crypto): Uint8Array | undefined {
-  let cache: Uint8Array | undefined;
-  const { readUIntBE } = Buffer.prototype;
-  try {
-    Buffer.prototype.readUIntBE = function (this: Buffer, ...position: [number, number]) {
-      cache = this;
-      return Reflect.apply(readUIntBE, this, position);
-    };
-    crypto.randomInt(1);
-  } catch {
-    // The program has frozen its buffers.
-  } finally {
-    if (Buffer.prototype.readUIntBE !== readUIntBE) Buffer.prototype.readUIntBE = readUIntBE;
+  /** @param calls as `kernelRandom` returns it */
+  constructor(crypto: Crypto, calls: () => bigint) {
+    this.#calls = calls;
+    this.#stores = [
+      { draw: () => crypto.randomUUID() },
+      // The bound of the range does not matter: six bytes are drawn for any.
+      { draw: () => crypto.randomInt(1) },
+    ];
   }
-  return cache?.length === INTEGER_BATCH * INTEGER_BYTES ? cache : undefined;
+
+  /** Draws all that is ready, so that the next number of each kind is drawn anew. */
+  useUp(): void {
+    if (this.#calls() === this.#usedUpAt) return;
+    for (const store of this.#stores) {
+      this.#untilRefill(store.draw);
+      // Seen once: the first of a batch asks OpenSSL, the others do not.
+      store.batch ??= this.#untilRefill(store.draw);
+      for (let count = 1; count < store.batch; count += 1) store.draw();
+    }
+    this.#usedUpAt = this.#calls();
+  }
+
+  /** @returns how many draws that took */
+  #untilRefill(draw: () => unknown): number {
+    const before = this.#ownCalls();
+    for (let count = 1; count <= READY_MAX; count += 1) {
+      draw();
+      if (this.#ownCalls() !== before) return count;
+    }
+    throw new Error("the crypto module does not take its numbers from OpenSSL");
+  }
+
+  #ownCalls(): bigint {
+    return BigInt.asUintN(32, this.#calls());
+  }
 }
 
 /** State of the generator below; all zero is the one state it would never leave. */
@@ -85,39 +80,32 @@ function next(): number {
   return result >>> 0;
 }
 
+/** Where the state comes from when the next number is drawn; undefined once it is there. */
+let seed: ((state: Int32Array) => void) | undefined;
+
 /** As V8's own: no constructor, name "random", length 0. */
 const { random } = {
   random(): number {
+    if (seed) {
+      seed(state);
+      seed = undefined;
+    }
     return ((next() >>> 5) * 0x400_0000 + (next() >>> 6)) / 2 ** 53;
   },
 };
 
 const nativeRandom = Math.random;
 
-/** Seeds the generator: from OpenSSL, which is reseeded by then, or where there is none from the kernel. */
-export function seedRandom(
-  { openSync, readSync, closeSync }: FileSystem,
-  crypto: Pick<Crypto, "randomFillSync"> | undefined,
-): void {
-  if (crypto) {
-    crypto.randomFillSync(state);
-    return;
-  }
-  const descriptor = openSync("/dev/urandom", "r");
-  try {
-    readSync(descriptor, state);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 /**
  * V8's own generator cannot be seeded at run time, so ours takes its place, unless the program has put
- * another one there itself.
+ * another one there itself. It is seeded, also anew, when its next number is drawn.
  *
  * @param math another object, to rehearse on
  */
-export function replaceRandom(math: { random: () => number } = Math): void {
-  if (math.random !== nativeRandom) return;
-  Object.defineProperty(math, "random", { value: random });
+export function replaceRandom(
+  fill: (state: Int32Array) => void,
+  math: { random: () => number } = Math,
+): void {
+  seed = fill;
+  if (math.random === nativeRandom) Object.defineProperty(math, "random", { value: random });
 }

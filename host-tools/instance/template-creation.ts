@@ -229,7 +229,8 @@ async function copyMachine(
     resumed.catch(() => undefined); // Looked at below.
     await continueMachine(qmp);
     const asleepMs = (await resumed).timeMs - stoppedAtMs;
-    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs });
+    const { accelerator = "tcg" } = record.launch ?? {};
+    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs, accelerator });
     await rm(files.suspension, { force: true });
     port.release();
   }

@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { initExecutable } from "../first-process/init.ts";
-import { reseedAddon } from "../first-process/reseed-addon.ts";
+import { kernelRandomAddon } from "../first-process/kernel-random-addon.ts";
 import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
 import { wakeHelperExecutable } from "../first-process/wake-helper.ts";
 import { GUEST_LIBRARY_PACKAGE } from "../project/guest-library.ts";
@@ -55,7 +55,7 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
     ...(cache.length > 0 ? [file(`${agentPath}.cache`, cache)] : []),
     file(`${AGENT_FOLDER}/koffi.node`, await readFile(join(guestFolder, "koffi.node"))),
     file(`${AGENT_FOLDER}/preload.cjs`, await readFile(join(guestFolder, "preload.cjs"))),
-    file(`${AGENT_FOLDER}/reseed.node`, reseedAddon()),
+    file(`${AGENT_FOLDER}/kernel-random.node`, kernelRandomAddon()),
     ...(await libraryEntries(guestFolder)),
   ];
 }

@@ -28,6 +28,7 @@ export const SYSTEM_CALL = {
   sethostname: 170,
   reboot: 169,
   finitModule: 313,
+  getrandom: 318,
 } as const;
 
 /** include/uapi/linux/mount.h */

@@ -1,5 +1,5 @@
 /**
- * `/sbin/windlass-wake WAITER...`: the gate between a template and its clones. Stops every process of the
+ * `/sbin/windlass-wake`: the gate between a template and its clones. Stops every process of the
  * guest, says so in the journal, and reads the wake message (guest/api/wake-message.ts). Whoever
  * reads on after that is another machine: clock, entropy, network address and host name are set
  * and every waiting program's record is written before anything else runs again.
@@ -7,8 +7,8 @@
  * Machine code, because under emulation a clone pays for every instruction it has not run before: the agent
  * would need some twenty thousand of them for the same.
  *
- * Descriptors: 0 the wake port, 1 the journal, 2 the console, 3 the FIFO of records. One argument for each
- * waiting program.
+ * Descriptors: 0 the wake port, 1 the journal, 2 the console, 3 the FIFO of records, 4 a file with the
+ * process ids of the waiting programs, 64 bits each.
  */
 import { WAKE_LAYOUT } from "../../guest/api/wake-message.ts";
 import { Assembler, type DataReference } from "./assembler.ts";
@@ -29,10 +29,22 @@ const RECORD_BYTES = WAKE_LAYOUT.document - WAKE_LAYOUT.record;
 const ARMED = '{"kind":"phase","timeMs":0,"phase":"armed","uptimeMs":0}\n';
 /** Nobody listens at the port's other end: look again after this. */
 const RETRY_NANOSECONDS = 5_000_000;
+/** There may be so many waiting programs. */
+const WAITERS_MAX = 512;
+const PID_BYTES = 8;
 const EVERYBODY = -1;
 
 /** Descriptors, those that are opened here behind those that may be inherited. */
-const FD = { port: 0, journal: 1, fifo: 3, random: 10, socket: 11, arpIgnore: 12, arpNotify: 13 };
+const FD = {
+  port: 0,
+  journal: 1,
+  fifo: 3,
+  waiters: 4,
+  random: 10,
+  socket: 11,
+  arpIgnore: 12,
+  arpNotify: 13,
+};
 
 /**
  * Documentation/networking/ip-sysctl.rst. Until the card has its own address nobody may learn the
@@ -47,8 +59,10 @@ export function wakeHelperExecutable(): Uint8Array {
   const message = program.bytes(new Uint8Array(WAKE_LAYOUT.document));
   const part = (name: keyof typeof WAKE_LAYOUT) => ({ ...message, offset: WAKE_LAYOUT[name] });
 
-  program.loadWord("rsp", 0);
-  program.save("r14"); // argc: one more than there are waiting programs
+  const pids = program.bytes(new Uint8Array(WAITERS_MAX * PID_BYTES));
+
+  program.systemCall(SYSTEM_CALL.read, FD.waiters, pids, WAITERS_MAX * PID_BYTES);
+  program.save("r14"); // how many bytes there are of them
   openAs(program, FD.random, "/dev/urandom");
   openAs(program, FD.arpIgnore, ARP_IGNORE);
   openAs(program, FD.arpNotify, ARP_NOTIFY);
@@ -57,6 +71,8 @@ export function wakeHelperExecutable(): Uint8Array {
   program.systemCall(SYSTEM_CALL.write, FD.arpNotify, program.string("1"), 1);
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.stop);
   program.systemCall(SYSTEM_CALL.pwrite, FD.arpIgnore, program.string("8"), 1, 0);
+  // Written to once, or every clone would have its kernel copy these pages of the file.
+  program.systemCall(SYSTEM_CALL.read, FD.random, message, WAKE_LAYOUT.document);
   program.systemCall(SYSTEM_CALL.write, FD.journal, program.string(ARMED), ARMED.length);
 
   readMessage(program, message, part("document"));
@@ -72,12 +88,22 @@ export function wakeHelperExecutable(): Uint8Array {
   program.save("r15");
   program.systemCall(SYSTEM_CALL.sethostname, part("hostname"), { register: "r15" });
 
-  program.label("next");
-  program.subtract("r14", 1);
+  // The waiting programs first.
+  program.set("rbx", pids);
+  program.set("rbp", pids);
+  program.subtract("r14", 0);
   program.jumpIf("zero", "go");
-  program.save("r14");
+  program.addTo("rbp");
+  program.label("next");
   program.systemCall(SYSTEM_CALL.write, FD.fifo, part("record"), RECORD_BYTES);
-  program.jump("next");
+  program.loadWord("rbx", 0);
+  program.save("r15");
+  program.systemCall(SYSTEM_CALL.kill, { register: "r15" }, SIGNAL.continue);
+  program.subtract("rbx", -PID_BYTES);
+  program.save("rbx");
+  program.subtractRegister("rbp");
+  program.jumpIf("not-zero", "next");
+  program.systemCall(SYSTEM_CALL.nanosleep, part("headStart"), 0);
   program.label("go");
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.continue);
   program.systemCall(SYSTEM_CALL.exit, 0);

@@ -17,7 +17,7 @@ import {
   WAKE_RECORD_BYTES,
 } from "../../../../guest/api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../../../../guest/api/wake-record.ts";
-import { reseedAddon } from "../../../../image-builder/first-process/reseed-addon.ts";
+import { kernelRandomAddon } from "../../../../image-builder/first-process/kernel-random-addon.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
@@ -61,7 +61,7 @@ export async function preloadedProgram(
   await mkdir(folder.file(REHEARSAL_FOLDER));
   execFileSync("mkfifo", [folder.file(WAKE_FIFO)]);
   const fifo = openSync(folder.file(WAKE_FIFO), "r+");
-  if (hasAddon) await writeFile(folder.file("reseed.node"), reseedAddon());
+  if (hasAddon) await writeFile(folder.file("kernel-random.node"), kernelRandomAddon());
   await writeFile(folder.file("preload.cjs"), await preload(folder.path));
   await mkdir(folder.file("node_modules/windlass"), { recursive: true });
   await bundleLibrary(folder.file("node_modules/windlass"));
@@ -117,7 +117,7 @@ export async function preloadedProgram(
 
 /** As guest/program/preload.ts, with a folder of the test's own. */
 async function preload(folder: string): Promise<Uint8Array> {
-  const options = JSON.stringify({ folder, addon: join(folder, "reseed.node") });
+  const options = JSON.stringify({ folder, addon: join(folder, "kernel-random.node") });
   const { outputFiles } = await build({
     stdin: {
       contents: `

@@ -52,7 +52,7 @@ test("what process 1 starts, and what the agent needs, is in the tree", async ()
   for (const word of ["/usr/local/bin/node\0", "/usr/lib/windlass/init.js\0"]) {
     assert.ok(init.includes(word), word);
   }
-  for (const name of ["init.js", "agent.js", "koffi.node", "preload.cjs", "reseed.node"])
+  for (const name of ["init.js", "agent.js", "koffi.node", "preload.cjs", "kernel-random.node"])
     textOf(entries, `/usr/lib/windlass/${name}`);
   textOf(entries, "/sbin/windlass-tty");
   const executables = entries.filter(

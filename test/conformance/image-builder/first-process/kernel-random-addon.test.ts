@@ -2,16 +2,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import * as assert from "uvu/assert";
-import { reseedAddon } from "../../../../image-builder/first-process/reseed-addon.ts";
+import { kernelRandomAddon } from "../../../../image-builder/first-process/kernel-random-addon.ts";
 import { suite } from "../../../support/suite.ts";
 import { type TemporaryFolder, temporaryFolder } from "../../../support/temporary-folder.ts";
 
-const test = suite("reseed addon");
+const test = suite("kernel random addon");
 
 async function written(): Promise<{ folder: TemporaryFolder; addon: string }> {
   const folder = await temporaryFolder();
-  const addon = folder.file("reseed.node");
-  await writeFile(addon, reseedAddon());
+  const addon = folder.file("kernel-random.node");
+  await writeFile(addon, kernelRandomAddon());
   return { folder, addon };
 }
 
@@ -29,7 +29,11 @@ test("readelf has nothing to say against it", async () => {
   const { stdout, stderr } = run("readelf", args);
   assert.is(stderr, "");
   assert.match(stdout, /Type:\s+DYN/);
-  for (const name of ["RAND_poll", "napi_create_function"]) {
+  for (const name of [
+    "RAND_set_rand_method",
+    "napi_create_function",
+    "napi_create_bigint_uint64",
+  ]) {
     assert.match(stdout, new RegExp(`R_X86_64_GLOB_DAT\\s+0+ ${name} \\+ 0`));
     assert.match(stdout, new RegExp(`FUNC\\s+GLOBAL DEFAULT\\s+UND ${name}`));
   }
@@ -46,15 +50,15 @@ test("Node loads it again and again, in every thread, and gets a function", asyn
   const load = `((module) => (process.dlopen(module, ${JSON.stringify(addon)}), module.exports))({ exports: {} })`;
   const output = node(`
 for (let count = 0; count < 100; count += 1) {
-  const reseed = ${load};
-  for (let call = 0; call < 100; call += 1) if (reseed() !== undefined) throw new Error("a result");
+  const calls = ${load};
+  for (let call = 0; call < 100; call += 1) if (calls() !== 0n) throw new Error("a draw");
 }
 const { Worker } = require("node:worker_threads");
 new Worker(${JSON.stringify(`${load}()`)}, { eval: true }).on("exit", (code) => console.log(code));`);
   assert.is(output, "0\n");
 });
 
-test("the loader binds RAND_poll to the OpenSSL that Node uses", async () => {
+test("the loader binds to the OpenSSL that Node uses", async () => {
   const { folder, addon } = await written();
   await using _folder = folder;
   const script = `process.dlopen({ exports: {} }, ${JSON.stringify(addon)})`;
@@ -63,21 +67,26 @@ test("the loader binds RAND_poll to the OpenSSL that Node uses", async () => {
     env: { LD_DEBUG: "bindings", LD_DEBUG_OUTPUT: log },
   });
   const bindings = execFileSync("sh", ["-c", 'cat "$0".*', log], { encoding: "utf8" });
-  assert.match(bindings, /binding file \S*reseed\.node \[0\] to \S*.*`RAND_poll'/);
+  assert.match(
+    bindings,
+    /binding file \S*kernel-random\.node \[0\] to \S*.*`RAND_set_rand_method'/,
+  );
 });
 
-/** RAND_poll increments what OpenSSL's other generators compare: each call takes new bytes. */
-test("each call takes 32 bytes from the kernel", async () => {
+test("every draw is one of the kernel's, of the same length", async () => {
   const { folder, addon } = await written();
   await using _folder = folder;
   const log = folder.file("strace");
   const script = `
-const module = { exports: {} };
-process.dlopen(module, ${JSON.stringify(addon)});
-module.exports();
-require("node:fs").writeSync(1, "mark");
-module.exports(); module.exports(); module.exports();
-require("node:fs").writeSync(1, "mark");`;
+const crypto = require("node:crypto");
+crypto.randomBytes(16); // OpenSSL is set up.
+process.dlopen({ exports: {} }, ${JSON.stringify(addon)});
+const { writeSync } = require("node:fs");
+writeSync(1, "mark");
+crypto.randomBytes(33);
+crypto.randomFillSync(Buffer.alloc(70_000));
+crypto.generateKeyPairSync("ec", { namedCurve: "P-256" });
+writeSync(1, "mark");`;
   const { stdout } = run("strace", [
     "-o",
     log,
@@ -90,11 +99,31 @@ require("node:fs").writeSync(1, "mark");`;
   assert.is(stdout, "markmark");
   const trace = execFileSync("cat", [log], { encoding: "utf8" });
   const between = trace.split(/write\(1, "mark".*\n/)[1] ?? "";
-  assert.is(between.match(/^getrandom\(.*, 32, 0\) += 32$/gm)?.length, 3, trace);
+  const lengths = [...between.matchAll(/^getrandom\(.*, (\d+), 0\) += \1$/gm)].map(([, n]) => n);
+  assert.equal(lengths, ["33", "70000", "32"], trace);
 });
 
-/** What guest/program/random-source.ts knows of Node's library. */
-test("Node keeps ready what we renew, and no more", () => {
+test("it counts the draws of its own thread and of all", async () => {
+  const { folder, addon } = await written();
+  await using _folder = folder;
+  const output = node(`
+const crypto = require("node:crypto");
+const module_ = { exports: {} };
+process.dlopen(module_, ${JSON.stringify(addon)});
+const calls = module_.exports;
+const say = () => console.log(calls() & 0xffffffffn, calls() >> 32n);
+crypto.randomBytes(1);
+say();
+crypto.randomBytes(1, () => {
+  say(); // A thread of libuv's.
+  crypto.randomBytes(1);
+  say();
+});`);
+  assert.is(output, "1n 1n\n1n 2n\n2n 3n\n");
+});
+
+/** What guest/program/random-source.ts uses up. */
+test("Node keeps ready what we use up, and no more", () => {
   const source = node(
     `process.stdout.write(process.binding("natives")["internal/crypto/random"])`,
     { NODE_NO_WARNINGS: "1" },
