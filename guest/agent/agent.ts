@@ -108,6 +108,10 @@ export async function createAgent(options: AgentOptions): Promise<FastifyInstanc
   // Not a copy: what of the options changes, changes for the agent too.
   const agent: Agent = Object.assign(Object.create(options), { app, closing: closing.signal });
 
+  app.addHook("onRequest", (_request, _reply, done) => {
+    if (options.wake?.waking) void options.wake.waking.then(() => done());
+    else done();
+  });
   addBodyParsers(app);
   app.setErrorHandler(sendError);
   app.setNotFoundHandler((request, reply) => {
@@ -119,7 +123,8 @@ export async function createAgent(options: AgentOptions): Promise<FastifyInstanc
   for (const [id, route] of Object.entries(routes) as [OperationId, Route][]) {
     addRoute(agent, route, { authorization, id, load: () => load(id, route.tag as Tag) });
   }
-  app.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  app.server.on("upgrade", async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    await options.wake?.waking;
     upgrade(agent, authorization, request, socket, head);
   });
   app.addHook("preClose", async () => closing.abort(new Error("the agent is closing")));

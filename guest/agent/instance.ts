@@ -27,7 +27,8 @@ export function instanceOperations(agent: Agent): Operations<"instance"> {
       const { instance, parent, macAddress } = body;
       system.setMacAddress(macAddress);
       system.setHostname(instance.hostname);
-      wake.onWake({ kind: "resume", parent, instance }, false);
+      wake.onWake({ kind: "resume", parent, instance });
+      wake.onSet();
       return describe();
     },
   };

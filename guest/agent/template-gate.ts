@@ -2,9 +2,10 @@
  * The gate between a template and its clones, seen from the guest. Before: the programs' hooks run, and
  * programs that have some wait in them. Then a small helper stops everything (wake-helper.ts of the image
  * builder) and waits for the wake message; the host saves the machine. After: the helper has set clock,
- * entropy, address and host name, everything runs on, and the agent learns who it is now.
+ * entropy, address and host name, and everything runs on, but for the agent: it stays stopped until there is
+ * something for it to do, and then learns who it is now. Most clones' agents are never asked anything.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, openSync, read, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { promisify } from "node:util";
@@ -20,7 +21,7 @@ import { runAfterHooks, runBeforeHooks } from "./program-hooks.ts";
 const HELPER = "/sbin/windlass-wake";
 const STAND_IN = "/sbin/windlass-tty";
 /** Process ids for the helper. */
-const WAITERS = `${WINDLASS_RUN_FOLDER}/waiters`;
+const PROCESSES = `${WINDLASS_RUN_FOLDER}/processes`;
 /** A line of the host's that is longer is none of its. */
 const DOCUMENT_BYTES_MAX = 1024 * 1024;
 const READ_BYTES = 64 * 1024;
@@ -35,6 +36,10 @@ export interface GateSystem {
   openWakePort(): number;
   /** Descriptor that the journal is written to. */
   readonly journalFd: number;
+  /** Descriptor that is readable when this process has something to do; undefined when it is not known. */
+  eventFd(): number | undefined;
+  /** No SIGCHLD for children that stop or continue: this process would have something to do. */
+  ignoreStoppedChildren(): void;
   /** mkfifo(3) */
   makeFifo(path: string, mode: number): void;
 }
@@ -46,10 +51,14 @@ export interface TemplateGateOptions {
   readonly hooks?: ProgramHooks | undefined;
   /** Who this machine is. */
   readonly identity: () => WakeDocument;
-  /**
-   * Called when everything runs again, as whoever the document says; for a rehearsal as who it is already.
-   */
-  readonly onWake: (document: WakeDocument, isRehearsal: boolean) => void;
+  /** Whether the agent has something to do in a clone before it is asked. */
+  readonly isNeeded: () => boolean;
+  /** Called when everything runs again, as whoever the document says; for a rehearsal as who it is already. */
+  readonly onWake: (document: WakeDocument) => void;
+  /** Called after `onWake` when the machine's identity was set over REST: the helper says so otherwise. */
+  readonly onSet: () => void;
+  /** While the machine may be another one and this process does not know yet: requests wait for it. */
+  waking?: Promise<void> | undefined;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -128,15 +137,27 @@ export class TemplateGate {
     // In a clone the program goes first: the agent's part takes as long as the program's first answer.
     setPriority(WAKING_PRIORITY);
     const { fifo, held } = this.#programs;
-    writeFileSync(WAITERS, BigUint64Array.from(held, BigInt));
-    const waiters = openSync(WAITERS, "r");
-    const helper = spawn(HELPER, {
-      stdio: [this.#port ?? "ignore", system.journalFd, "inherit", fifo, waiters],
+    const { program, hooks, isNeeded } = this.#options;
+    writeFileSync(PROCESSES, BigUint64Array.from([program.status().pid ?? 0, ...held], BigInt));
+    const processes = openSync(PROCESSES, "r");
+    const events = hooks?.afterClone || isNeeded() ? undefined : system.eventFd();
+    system.ignoreStoppedChildren();
+    // /dev/null, which "ignore" is, can always be read.
+    const stdio: StdioOptions = [
+      ...([this.#port ?? "ignore", system.journalFd, "inherit", fifo, processes] as const),
+      events ?? "ignore",
+    ];
+    const helper = spawn(HELPER, { stdio });
+    closeSync(processes);
+    let settle = (): void => undefined;
+    this.#options.waking = new Promise((resolve) => {
+      settle = resolve;
     });
-    closeSync(waiters);
     const done = (): void => {
       setPriority(0);
       this.#isBusy = false;
+      this.#options.waking = undefined;
+      settle();
     };
     this.#follow(helper, { fd: this.#port ?? -1, isRehearsal: false, done });
   }
@@ -156,7 +177,7 @@ export class TemplateGate {
       this.#programs.forget();
       readDocument(fd)
         .then(async (document) => {
-          onWake(document, isRehearsal);
+          onWake(document);
           if (!isRehearsal) await this.#tellProgram(document);
         })
         .catch(onFailure)

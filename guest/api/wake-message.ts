@@ -10,7 +10,8 @@
  * | 320 | 40 | struct ifreq (netdevice(7)): the network card's new address |
  * | 384 | 8 | length of the host name |
  * | 392 | 64 | host name |
- * | 464 | 16 | struct timespec: for how long programs with hooks run before everything else goes on |
+ * | 512 | 192 | /etc/hosts, filled up with line feeds |
+ * | 704 | 128 | record for the journal, a line filled up with spaces |
  * | 4096 | 4096 | wake record for programs (wake-record.ts) |
  * | 8192 | n | for the agent: a JSON document (`WakeDocument`), one line |
  *
@@ -26,7 +27,8 @@ export const WAKE_LAYOUT = {
   networkCard: 320,
   hostnameLength: 384,
   hostname: 392,
-  headStart: 464,
+  hosts: 512,
+  journal: 704,
   record: 4096,
   document: 8192,
 } as const;
@@ -34,3 +36,10 @@ export const WAKE_LAYOUT = {
 /** Bytes of entropy in a message. */
 export const WAKE_ENTROPY_BYTES = 32;
 export const HOSTNAME_BYTES_MAX = 64;
+export const HOSTS_BYTES = 192;
+export const WOKEN_BYTES = 128;
+
+/** /etc/hosts of a guest, always of one length: so one write replaces it. */
+export function hostsFile(hostname: string): string {
+  return `127.0.0.1 localhost ${hostname}\n::1 localhost\n`.padEnd(HOSTS_BYTES, "\n");
+}

@@ -14,6 +14,7 @@ import type { Parent } from "../api/parent.ts";
 import type { ProgramPort } from "../api/program.ts";
 import { AGENT_PORT } from "../api/routes.ts";
 import type { WakeDocument } from "../api/template.ts";
+import { hostsFile } from "../api/wake-message.ts";
 import { loadNativeLibrary, type NativeLibrary } from "../syscalls/koffi.ts";
 import { mountTable } from "../syscalls/mount.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
@@ -122,8 +123,10 @@ async function main(): Promise<void> {
             system: gateSystem(native, journal.fd),
             program: supervisor,
             hooks: document.program.hooks,
+            isNeeded: () => document.program.health !== undefined,
             identity: (): WakeDocument => ({ kind: "resume", parent, instance: document }),
             onWake: become,
+            onSet: () => phase("woken"),
             onFailure: (error: unknown) => notice("error", `waking: ${error}`),
           },
     version: WINDLASS_VERSION,
@@ -148,7 +151,7 @@ async function main(): Promise<void> {
   }
 
   /** From now on this is the machine of the document: a clone, or itself again. */
-  function become(woken: WakeDocument, isRehearsal = false): void {
+  function become(woken: WakeDocument): void {
     document = woken.instance;
     parent = woken.parent;
     if (woken.kind === "clone") logs.clear();
@@ -158,12 +161,11 @@ async function main(): Promise<void> {
     agentOptions.tokens = document.tokens;
     agentOptions.instance = { id: document.id, name: document.name };
     writeHosts(document.hostname);
-    if (!isRehearsal) phase("woken");
   }
 }
 
 function writeHosts(hostname: string): void {
-  writeFileSync("/etc/hosts", `127.0.0.1 localhost ${hostname}\n::1 localhost\n`);
+  writeFileSync("/etc/hosts", hostsFile(hostname));
 }
 
 /** The base's folders belong to root; a program's user owns its home. */

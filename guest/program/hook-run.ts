@@ -7,6 +7,7 @@ import {
 } from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
+import { garbageCollection } from "./garbage-collection.ts";
 import { kernelRandom, ReadyNumbers, replaceRandom } from "./random-source.ts";
 
 export interface HookRunOptions {
@@ -25,10 +26,8 @@ interface Tools {
   readonly useUpReady: () => void;
   /** Fills with random bytes. */
   readonly fillRandomly: (state: Int32Array) => void;
-  readonly collectGarbage: () => void;
+  readonly garbage: ReturnType<typeof garbageCollection>;
 }
-
-const nothing = (): void => undefined;
 
 /** Has what a clone's record has, and no effect. */
 const REHEARSAL: WakeRecord = {
@@ -87,7 +86,7 @@ export class HookRun {
         }
       },
       fillRandomly: crypto ? crypto.randomFillSync : (state) => readRandom(fs, state),
-      collectGarbage: garbageCollector(),
+      garbage: garbageCollection(),
     };
   }
 
@@ -151,8 +150,8 @@ export class HookRun {
     }
     tools.useUpReady();
     replaceRandom(tools.fillRandomly);
-    // What every clone would do a few requests later, each in memory of its own.
-    tools.collectGarbage();
+    tools.garbage.collect();
+    tools.garbage.rest();
     return this.#report(fs, { ok: true });
   }
 
@@ -224,21 +223,6 @@ function readRandom(fs: FileSystem, state: Int32Array): void {
     fs.readSync(descriptor, state);
   } finally {
     fs.closeSync(descriptor);
-  }
-}
-
-/** @returns collects the young generation; does nothing in a Node that does not let us */
-function garbageCollector(): () => void {
-  try {
-    const { setFlagsFromString } = require("node:v8") as typeof import("node:v8");
-    const { runInNewContext } = require("node:vm") as typeof import("node:vm");
-    setFlagsFromString("--expose-gc");
-    const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
-    // V8 uses no code cache of Node's own library that was made under other flags.
-    setFlagsFromString("--no-expose-gc");
-    return () => collect({ type: "minor" });
-  } catch {
-    return nothing;
   }
 }
 

@@ -224,8 +224,7 @@ async function cloneMachine(
     await qemu.qmp.execute("cont");
     // The guest's clock runs from then on; on a busy host that may be some time after we asked for it.
     const asleepMs = (await resumed).timeMs - template.stoppedAtMs;
-    const { accelerator } = plan.choice;
-    port.send({ kind: "clone", record, parent, asleepMs, accelerator, ...late });
+    port.send({ kind: "clone", record, parent, asleepMs, ...late });
     port.release();
     return launched;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Making templates: from an image, by starting it for that alone, or from an instance that runs. */
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { WarmUp } from "../../guest/api/template.ts";
 import { lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
@@ -33,6 +34,11 @@ import type { TemplateFiles, TemplateStore } from "./template-store.ts";
  * after about thirty the answer to a clone's first request takes no less translated code.
  */
 const WARM_UP_REQUESTS = 100;
+/**
+ * Then the machine rests, so that the timers of those requests are over. Node keeps the text of the Date
+ * header for up to a second: a clone must not send its template's.
+ */
+const SETTLE_MS = 1_100;
 /** A program that is slow to answer need not be asked forty times. */
 const WARM_UP_TIMEOUT_MS = 3_000;
 
@@ -229,8 +235,7 @@ async function copyMachine(
     resumed.catch(() => undefined); // Looked at below.
     await continueMachine(qmp);
     const asleepMs = (await resumed).timeMs - stoppedAtMs;
-    const { accelerator = "tcg" } = record.launch ?? {};
-    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs, accelerator });
+    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs });
     await rm(files.suspension, { force: true });
     port.release();
   }
@@ -305,7 +310,8 @@ async function sendWarmUp(
     timeoutMs: WARM_UP_TIMEOUT_MS,
   };
   const { elapsedMs } = await client.call("templateWarmUp", { body }, { signal });
-  return elapsedMs;
+  await delay(SETTLE_MS, undefined, { signal });
+  return elapsedMs + SETTLE_MS;
 }
 
 function launchedRecord(

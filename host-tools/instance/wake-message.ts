@@ -1,11 +1,14 @@
 /** The wake message (guest/api/wake-message.ts) of a machine that goes on from a saved state: pure. */
 
+import type { PhaseRecord } from "../../guest/api/journal.ts";
 import type { WakeDocument } from "../../guest/api/template.ts";
 import { WAKE_RECORD_BYTES } from "../../guest/api/wake-channel.ts";
 import {
   HOSTNAME_BYTES_MAX,
+  hostsFile,
   WAKE_ENTROPY_BYTES,
   WAKE_LAYOUT,
+  WOKEN_BYTES,
 } from "../../guest/api/wake-message.ts";
 import type { WakeRecord } from "../../guest/api/wake-record.ts";
 
@@ -25,20 +28,23 @@ export interface WakeMessage {
   /** "52:57:00:01:02:03" */
   readonly macAddress: string;
   readonly document: WakeDocument;
-  /** How much earlier programs with hooks go on than everything else. */
-  readonly headStartMs: number;
+  /** This host's clock, Unix time in milliseconds. */
+  readonly nowMs: number;
   /** For the programs' hooks. */
   readonly record: WakeRecord;
 }
 
 /** @throws {RangeError} for a record that is longer than a page, which the arguments' limits exclude */
 export function encodeWakeMessage(message: WakeMessage): Buffer {
-  const { asleepMs, entropy, macAddress, headStartMs, document, record } = message;
+  const { asleepMs, entropy, macAddress, nowMs, document, record } = message;
   if (entropy.length !== WAKE_ENTROPY_BYTES) throw new RangeError("wrong amount of entropy");
   const bytes = Buffer.alloc(WAKE_LAYOUT.document);
   bytes.writeUInt32LE(CLOCK_ADD_NANOSECONDS, WAKE_LAYOUT.clock);
-  writeTime(bytes, WAKE_LAYOUT.clock + TIMEX_TIME, asleepMs);
-  writeTime(bytes, WAKE_LAYOUT.headStart, headStartMs);
+  const nanoseconds = BigInt(Math.round(asleepMs * 1e6));
+  const billion = 1_000_000_000n;
+  const rest = ((nanoseconds % billion) + billion) % billion;
+  bytes.writeBigInt64LE((nanoseconds - rest) / billion, WAKE_LAYOUT.clock + TIMEX_TIME);
+  bytes.writeBigInt64LE(rest, WAKE_LAYOUT.clock + TIMEX_TIME + 8);
 
   bytes.writeInt32LE(entropy.length * 8, WAKE_LAYOUT.entropy); // bits
   bytes.writeInt32LE(entropy.length, WAKE_LAYOUT.entropy + 4);
@@ -52,6 +58,10 @@ export function encodeWakeMessage(message: WakeMessage): Buffer {
   bytes.writeBigUInt64LE(BigInt(hostname.length), WAKE_LAYOUT.hostnameLength);
   bytes.set(hostname, WAKE_LAYOUT.hostname);
 
+  bytes.write(hostsFile(hostname.toString()), WAKE_LAYOUT.hosts);
+  const woken: PhaseRecord = { kind: "phase", timeMs: nowMs, phase: "woken", uptimeMs: 0 };
+  bytes.write(`${JSON.stringify(woken).padEnd(WOKEN_BYTES - 1)}\n`, WAKE_LAYOUT.journal);
+
   const text = Buffer.from(JSON.stringify(record));
   if (text.length > WAKE_RECORD_BYTES) {
     throw new RangeError(`the record has ${text.length} bytes, a page has ${WAKE_RECORD_BYTES}`);
@@ -59,13 +69,4 @@ export function encodeWakeMessage(message: WakeMessage): Buffer {
   bytes.fill(" ", WAKE_LAYOUT.record, WAKE_LAYOUT.record + WAKE_RECORD_BYTES);
   bytes.set(text, WAKE_LAYOUT.record);
   return Buffer.concat([bytes, Buffer.from(`${JSON.stringify(document)}\n`)]);
-}
-
-/** Seconds, rounded down, and nanoseconds: 64 bits each. */
-function writeTime(bytes: Buffer, at: number, milliseconds: number): void {
-  const nanoseconds = BigInt(Math.round(milliseconds * 1e6));
-  const billion = 1_000_000_000n;
-  const rest = ((nanoseconds % billion) + billion) % billion;
-  bytes.writeBigInt64LE((nanoseconds - rest) / billion, at);
-  bytes.writeBigInt64LE(rest, at + 8);
 }

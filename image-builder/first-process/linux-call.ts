@@ -6,6 +6,7 @@ export const SYSTEM_CALL = {
   write: 1,
   open: 2,
   close: 3,
+  poll: 7,
   ioctl: 16,
   pwrite: 18,
   dup2: 33,
@@ -19,6 +20,7 @@ export const SYSTEM_CALL = {
   chdir: 80,
   mkdir: 83,
   symlink: 88,
+  getppid: 110,
   setsid: 112,
   adjtimex: 159,
   setrlimit: 160,
@@ -29,6 +31,7 @@ export const SYSTEM_CALL = {
   reboot: 169,
   finitModule: 313,
   getrandom: 318,
+  pidfdOpen: 434,
 } as const;
 
 /** include/uapi/linux/mount.h */

@@ -4,13 +4,16 @@
  * reads on after that is another machine: clock, entropy, network address and host name are set
  * and every waiting program's record is written before anything else runs again.
  *
+ * The agent, which started it, stays stopped until it has something to do: until the descriptor it waits on
+ * can be read, or the program has ended.
+ *
  * Machine code, because under emulation a clone pays for every instruction it has not run before: the agent
  * would need some twenty thousand of them for the same.
  *
- * Descriptors: 0 the wake port, 1 the journal, 2 the console, 3 the FIFO of records, 4 a file with the
- * process ids of the waiting programs, 64 bits each.
+ * Descriptors: 0 the wake port, 1 the journal, 2 the console, 3 the FIFO of records, 4 a file with process ids,
+ * 64 bits each: the program's (0 if it has ended), then those of the waiting programs; 5 what the agent waits on.
  */
-import { WAKE_LAYOUT } from "../../guest/api/wake-message.ts";
+import { HOSTS_BYTES, WAKE_LAYOUT, WOKEN_BYTES } from "../../guest/api/wake-message.ts";
 import { Assembler, type DataReference } from "./assembler.ts";
 import { timespec } from "./init.ts";
 import {
@@ -29,21 +32,17 @@ const RECORD_BYTES = WAKE_LAYOUT.document - WAKE_LAYOUT.record;
 const ARMED = '{"kind":"phase","timeMs":0,"phase":"armed","uptimeMs":0}\n';
 /** Nobody listens at the port's other end: look again after this. */
 const RETRY_NANOSECONDS = 5_000_000;
-/** There may be so many waiting programs. */
-const WAITERS_MAX = 512;
+/** There may be so many processes in the file. */
+const PROCESSES_MAX = 513;
 const PID_BYTES = 8;
+/** poll(2) POLLIN */
+const READABLE = 1;
 const EVERYBODY = -1;
 
 /** Descriptors, those that are opened here behind those that may be inherited. */
 const FD = {
-  port: 0,
-  journal: 1,
-  fifo: 3,
-  waiters: 4,
-  random: 10,
-  socket: 11,
-  arpIgnore: 12,
-  arpNotify: 13,
+  ...{ port: 0, journal: 1, fifo: 3, processes: 4, events: 5 },
+  ...{ random: 10, socket: 11, arpIgnore: 12, arpNotify: 13, hosts: 14, program: 15 },
 };
 
 /**
@@ -59,13 +58,21 @@ export function wakeHelperExecutable(): Uint8Array {
   const message = program.bytes(new Uint8Array(WAKE_LAYOUT.document));
   const part = (name: keyof typeof WAKE_LAYOUT) => ({ ...message, offset: WAKE_LAYOUT[name] });
 
-  const pids = program.bytes(new Uint8Array(WAITERS_MAX * PID_BYTES));
+  const pids = program.bytes(new Uint8Array(PROCESSES_MAX * PID_BYTES));
 
-  program.systemCall(SYSTEM_CALL.read, FD.waiters, pids, WAITERS_MAX * PID_BYTES);
+  program.systemCall(SYSTEM_CALL.read, FD.processes, pids, PROCESSES_MAX * PID_BYTES);
   program.save("r14"); // how many bytes there are of them
+  program.set("rbx", pids);
+  program.loadWord("rbx", 0);
+  program.save("r15");
+  program.systemCall(SYSTEM_CALL.pidfdOpen, { register: "r15" }, 0);
+  moveTo(program, FD.program);
+  program.systemCall(SYSTEM_CALL.getppid);
+  program.save("r13");
   openAs(program, FD.random, "/dev/urandom");
   openAs(program, FD.arpIgnore, ARP_IGNORE);
   openAs(program, FD.arpNotify, ARP_NOTIFY);
+  openAs(program, FD.hosts, "/etc/hosts");
   program.systemCall(SYSTEM_CALL.socket, ADDRESS_FAMILY_INET, SOCKET_DATAGRAM, 0);
   moveTo(program, FD.socket);
   program.systemCall(SYSTEM_CALL.write, FD.arpNotify, program.string("1"), 1);
@@ -88,26 +95,41 @@ export function wakeHelperExecutable(): Uint8Array {
   program.save("r15");
   program.systemCall(SYSTEM_CALL.sethostname, part("hostname"), { register: "r15" });
 
+  program.systemCall(SYSTEM_CALL.pwrite, FD.hosts, part("hosts"), HOSTS_BYTES, 0);
+
   // The waiting programs first.
   program.set("rbx", pids);
   program.set("rbp", pids);
   program.subtract("r14", 0);
-  program.jumpIf("zero", "go");
   program.addTo("rbp");
   program.label("next");
+  program.subtract("rbx", -PID_BYTES);
+  program.save("rbx");
+  program.subtractRegister("rbp");
+  program.jumpIf("not-negative", "go");
   program.systemCall(SYSTEM_CALL.write, FD.fifo, part("record"), RECORD_BYTES);
   program.loadWord("rbx", 0);
   program.save("r15");
   program.systemCall(SYSTEM_CALL.kill, { register: "r15" }, SIGNAL.continue);
-  program.subtract("rbx", -PID_BYTES);
-  program.save("rbx");
-  program.subtractRegister("rbp");
-  program.jumpIf("not-zero", "next");
-  program.systemCall(SYSTEM_CALL.nanosleep, part("headStart"), 0);
+  program.jump("next");
   program.label("go");
+  program.systemCall(SYSTEM_CALL.write, FD.journal, part("journal"), WOKEN_BYTES);
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.continue);
+  program.systemCall(SYSTEM_CALL.kill, { register: "r13" }, SIGNAL.stop);
+  program.systemCall(SYSTEM_CALL.poll, program.bytes(pollList([FD.events, FD.program])), 2, -1);
+  program.systemCall(SYSTEM_CALL.kill, { register: "r13" }, SIGNAL.continue);
   program.systemCall(SYSTEM_CALL.exit, 0);
   return program.assemble();
+}
+
+/** Array of struct pollfd (poll(2)): descriptor, 32 bits; events and result, 16 bits each. */
+function pollList(descriptors: readonly number[]): Uint8Array {
+  const list = Buffer.alloc(descriptors.length * 8);
+  for (const [index, descriptor] of descriptors.entries()) {
+    list.writeInt32LE(descriptor, index * 8);
+    list.writeInt16LE(READABLE, index * 8 + 4);
+  }
+  return list;
 }
 
 /** Reads until the part that is the agent's begins. */

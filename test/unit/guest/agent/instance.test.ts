@@ -1,5 +1,7 @@
 import * as assert from "uvu/assert";
 import { createAgent } from "../../../../guest/agent/agent.ts";
+import type { ProgramControl } from "../../../../guest/agent/guest-system.ts";
+import type { TemplateGateOptions } from "../../../../guest/agent/template-gate.ts";
 import type { InstanceChange } from "../../../../guest/api/instance.ts";
 import type { WakeDocument } from "../../../../guest/api/template.ts";
 import { suite } from "../../../support/suite.ts";
@@ -32,15 +34,31 @@ const change: InstanceChange = {
 };
 const request = { method: "PUT", url: "/v1/instance", headers: asAdmin, payload: change } as const;
 
+function wakeOptions(program: ProgramControl): TemplateGateOptions {
+  return {
+    program,
+    system: {
+      openWakePort: () => -1,
+      journalFd: -1,
+      eventFd: () => undefined,
+      ignoreStoppedChildren() {},
+      makeFifo() {},
+    },
+    identity: () => ({ kind: "resume", parent: null, instance: change.instance }),
+    isNeeded: () => false,
+    onWake: () => assert.unreachable(),
+    onSet: () => assert.unreachable(),
+    onFailure: () => assert.unreachable(),
+  };
+}
+
 test("a restored machine becomes the instance that it is told to be", async () => {
   await using agent = await testAgent();
-  const woken: WakeDocument[] = [];
+  const woken: (WakeDocument | "said")[] = [];
   const wake = {
-    program: agent.options.program,
-    system: { openWakePort: () => -1, journalFd: -1, setClock() {}, makeFifo() {} },
-    identity: () => ({ kind: "resume" as const, parent: null, instance: change.instance }),
+    ...wakeOptions(agent.options.program),
     onWake: (document: WakeDocument) => void woken.push(document),
-    onFailure: () => assert.unreachable(),
+    onSet: () => void woken.push("said"),
   };
   const app = await createAgent({ ...agent.options, wake });
   assert.is((await app.inject({ ...request, headers: asMonitor })).statusCode, 403);
@@ -51,9 +69,31 @@ test("a restored machine becomes the instance that it is told to be", async () =
   const reply = await app.inject(request);
   assert.is(reply.statusCode, 200, reply.body);
   const { instance, parent } = change;
-  assert.equal(woken, [{ kind: "resume", parent, instance }]);
+  assert.equal(woken, [{ kind: "resume", parent, instance }, "said"]);
   assert.is(agent.happened.hostname, "web-2");
   assert.is(agent.happened.macAddress, "52:57:ba:98:76:54");
+  await app.close();
+});
+
+test("requests wait while the machine may be another one", async () => {
+  await using agent = await testAgent();
+  let wakeUp = (): void => undefined;
+  const waking = new Promise<void>((resolve) => {
+    wakeUp = resolve;
+  });
+  const wake: TemplateGateOptions = {
+    ...wakeOptions(agent.options.program),
+    waking,
+  };
+  const options = { ...agent.options, wake, tokens: [] as typeof agent.options.tokens };
+  const app = await createAgent(options);
+  const reply = app.inject({ url: "/v1/instance", headers: asAdmin });
+  // The token is one of the machine that it becomes.
+  options.tokens = agent.options.tokens;
+  options.instance = { id: "ba9876543210", name: "web.2" };
+  wake.waking = undefined;
+  wakeUp();
+  assert.is((await reply).json().name, "web.2");
   await app.close();
 });
 
