@@ -37,6 +37,9 @@ const GIVEN_UP = `${ARMED}.given-up`;
 const REHEARSAL = `${WINDLASS_RUN_FOLDER}/${REHEARSAL_FOLDER}`;
 const FIFO = `${WINDLASS_RUN_FOLDER}/${WAKE_FIFO}`;
 
+/** kthreadd */
+const KERNEL_THREADS_PARENT = 2;
+
 /** What a program says of its hooks. */
 interface ArmedFile {
   readonly error?: string;
@@ -46,6 +49,8 @@ export class HookedPrograms {
   readonly #system: GateSystem;
   #fifo: number | undefined;
   #held: readonly number[] = [];
+  /** Threads of the kernel, most of what is in /proc: known from the rehearsal. */
+  readonly #kernelThreads = new Set<number>();
 
   constructor(system: GateSystem) {
     this.#system = system;
@@ -69,7 +74,7 @@ export class HookedPrograms {
     await this.#armed([], wait);
     rmSync(ARMED, { recursive: true, force: true });
     makeFolder(REHEARSAL);
-    for (const pid of hookedProcesses()) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));
+    for (const pid of this.#hookedProcesses()) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));
   }
 
   /**
@@ -82,7 +87,9 @@ export class HookedPrograms {
     makeFolder(ARMED);
     this.#openFifo();
     try {
-      this.#held = await this.#armed(hookedProcesses(), wait);
+      const pids = this.#hookedProcesses();
+      this.#kernelThreads.clear(); // Their ids may be a program's next time.
+      this.#held = await this.#armed(pids, wait);
       return this.#held;
     } catch (error) {
       this.release();
@@ -146,6 +153,17 @@ export class HookedPrograms {
     }
   }
 
+  /** All processes that handle the hooks' signal, which nothing else uses: proc(5), SigCgt. */
+  #hookedProcesses(): number[] {
+    const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
+    return pids.map(Number).filter((pid) => {
+      if (pid === process.pid || this.#kernelThreads.has(pid)) return false;
+      const status = statusOf(pid);
+      if (parentOf(status) === KERNEL_THREADS_PARENT) this.#kernelThreads.add(pid);
+      return catchesHookSignal(status);
+    });
+  }
+
   /** Anew for every template: what is left in one would wake the next that waits. */
   #openFifo(): void {
     if (this.#fifo !== undefined) closeSync(this.#fifo);
@@ -157,17 +175,20 @@ export class HookedPrograms {
   }
 }
 
-/** All processes that handle the hooks' signal, which nothing else uses: proc(5), SigCgt. */
-function hookedProcesses(): number[] {
-  const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
-  return pids.map(Number).filter((pid) => pid !== process.pid && catchesHookSignal(pid));
+/** /proc/PID/status (proc(5)); "" when it has ended. */
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "latin1");
+  } catch {
+    return "";
+  }
 }
 
-function catchesHookSignal(pid: number): boolean {
-  let status = "";
-  ignoreErrors(() => {
-    status = readFileSync(`/proc/${pid}/status`, "latin1");
-  });
+function parentOf(status: string): number {
+  return Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]);
+}
+
+function catchesHookSignal(status: string): boolean {
   const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   return ((caught >> BigInt(constants.signals[ARM_SIGNAL] - 1)) & 1n) === 1n;
 }

@@ -72,6 +72,7 @@ export class TemplateGate {
   readonly #options: TemplateGateOptions;
   readonly #programs: HookedPrograms;
   #port: number | undefined;
+  #events: number | undefined;
   #isBusy = false;
 
   constructor(options: TemplateGateOptions) {
@@ -88,6 +89,7 @@ export class TemplateGate {
     const script = `${WINDLASS_RUN_FOLDER}/rehearsal/agent`;
     try {
       this.#port ??= system.openWakePort();
+      this.#eventFd();
       await this.#programs.rehearse(wait);
       writeFileSync(script, `${JSON.stringify(identity())}\n`);
       const fd = openSync(script, "r");
@@ -140,8 +142,7 @@ export class TemplateGate {
     const { program, hooks, isNeeded } = this.#options;
     writeFileSync(PROCESSES, BigUint64Array.from([program.status().pid ?? 0, ...held], BigInt));
     const processes = openSync(PROCESSES, "r");
-    const events = hooks?.afterClone || isNeeded() ? undefined : system.eventFd();
-    system.ignoreStoppedChildren();
+    const events = hooks?.afterClone || isNeeded() ? undefined : this.#eventFd();
     // /dev/null, which "ignore" is, can always be read.
     const stdio: StdioOptions = [
       ...([this.#port ?? "ignore", system.journalFd, "inherit", fifo, processes] as const),
@@ -160,6 +161,16 @@ export class TemplateGate {
       settle();
     };
     this.#follow(helper, { fd: this.#port ?? -1, isRehearsal: false, done });
+  }
+
+  /** What this process waits on, once no child that stops or continues is a reason to do something. */
+  #eventFd(): number | undefined {
+    if (this.#events === undefined) {
+      const { system } = this.#options;
+      system.ignoreStoppedChildren();
+      this.#events = system.eventFd();
+    }
+    return this.#events;
   }
 
   /** When the helper has ended, this is the machine of the document that follows in the wake port. */

@@ -10,6 +10,7 @@
  * | 320 | 40 | struct ifreq (netdevice(7)): the network card's new address |
  * | 384 | 8 | length of the host name |
  * | 392 | 64 | host name |
+ * | 464 | 16 | struct timespec: for how long programs with hooks run before everything else goes on |
  * | 512 | 192 | /etc/hosts, filled up with line feeds |
  * | 704 | 128 | record for the journal, a line filled up with spaces |
  * | 4096 | 4096 | wake record for programs (wake-record.ts) |
@@ -27,6 +28,7 @@ export const WAKE_LAYOUT = {
   networkCard: 320,
   hostnameLength: 384,
   hostname: 392,
+  headStart: 464,
   hosts: 512,
   journal: 704,
   record: 4096,

@@ -22,7 +22,7 @@ export class GarbageCollection {
     setFlagsFromString("--no-expose-gc");
     this.#setFlags = setFlagsFromString;
     this.#collectYoung = () => collect({ type: "minor" });
-    this.#observer = new PerformanceObserver(() => this.#resume());
+    this.#observer = new PerformanceObserver(() => this.resume());
   }
 
   /** Collects the young generation, as a program does every hundred requests or so. */
@@ -36,22 +36,23 @@ export class GarbageCollection {
    * Over as soon as the program has filled its young generation, and so does something.
    */
   rest(): void {
-    this.#resume();
+    this.resume();
     this.#setFlags("--no-incremental-marking");
     this.#observer.observe({ entryTypes: ["gc"] });
   }
 
-  #resume(): void {
+  /** Ends `rest`. */
+  resume(): void {
     this.#observer.disconnect();
     this.#setFlags("--incremental-marking");
   }
 }
 
 /** Does nothing in a Node that does not let us. */
-export function garbageCollection(): Pick<GarbageCollection, "collect" | "rest"> {
+export function garbageCollection(): Pick<GarbageCollection, "collect" | "rest" | "resume"> {
   try {
     return new GarbageCollection();
   } catch {
-    return { collect: nothing, rest: nothing };
+    return { collect: nothing, rest: nothing, resume: nothing };
   }
 }

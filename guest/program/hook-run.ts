@@ -117,6 +117,9 @@ export class HookRun {
       const math = { random: Math.random };
       replaceRandom(tools.fillRandomly, math);
       math.random();
+      tools.garbage.collect();
+      tools.garbage.rest();
+      tools.garbage.resume();
       // Thousands of draws: before the template this is done again only if there were any meanwhile.
       tools.useUpReady();
       return true;

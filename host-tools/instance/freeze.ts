@@ -3,7 +3,6 @@ import { stat } from "node:fs/promises";
 import { HostError } from "../errors.ts";
 import type { GuestClient } from "../guest-client/guest-client.ts";
 import type { QmpConnection } from "../qmp/connection.ts";
-import { setClockFinely } from "./guest-clock.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import { followJournal } from "./journal-file.ts";
 import { WakePort } from "./wake.ts";
@@ -49,7 +48,6 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
   const { size: fromByte } = await stat(files.journal);
   const port = await WakePort.open(files.wakeSocket, signal);
   try {
-    await setClockFinely(client, { signal });
     const body = { timeoutMs };
     const wait = { timeoutMs: timeoutMs + ARMED_TIMEOUT_MS, signal };
     const armed = (limitMs: number) => waitArmed(files, { fromByte, ended: machineEnded, limitMs });

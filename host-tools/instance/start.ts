@@ -224,7 +224,8 @@ async function cloneMachine(
     await qemu.qmp.execute("cont");
     // The guest's clock runs from then on; on a busy host that may be some time after we asked for it.
     const asleepMs = (await resumed).timeMs - template.stoppedAtMs;
-    port.send({ kind: "clone", record, parent, asleepMs, ...late });
+    const { accelerator } = plan.choice;
+    port.send({ kind: "clone", record, parent, asleepMs, accelerator, ...late });
     port.release();
     return launched;
   } catch (error) {

@@ -104,7 +104,7 @@ export async function templateFromImage(
       token: record.tokens.admin,
     });
     const warmUpMs = await sendWarmUp(client, record, warmUp, signal);
-    await setClockFinely(client, { signal }); // When it is done again, it is quick.
+    await setClockFinely(client, { signal });
     const warmMs = performance.now();
     const frozen = await freezeMachine({ files, client, qmp: qemu.qmp, machineEnded, signal });
     const state = await saveState(qemu.qmp, {
@@ -223,6 +223,7 @@ async function copyMachine(
   const { qmpSocket: path } = files;
   await using qmp = await connectQmp({ path, signal });
   const stop = () => suspendMachine(qmp, record, files);
+  await setClockFinely(client, { signal });
   const frozen = await freezeMachine({ files, client, qmp, machineEnded, stop, signal });
   const { port, stoppedAtMs } = frozen;
   try {
@@ -235,7 +236,8 @@ async function copyMachine(
     resumed.catch(() => undefined); // Looked at below.
     await continueMachine(qmp);
     const asleepMs = (await resumed).timeMs - stoppedAtMs;
-    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs });
+    const { accelerator = "tcg" } = record.launch ?? {};
+    port.send({ kind: "resume", record, parent: parentOf(record), asleepMs, accelerator });
     await rm(files.suspension, { force: true });
     port.release();
   }

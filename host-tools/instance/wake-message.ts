@@ -30,21 +30,20 @@ export interface WakeMessage {
   readonly document: WakeDocument;
   /** This host's clock, Unix time in milliseconds. */
   readonly nowMs: number;
+  /** How much earlier programs with hooks go on than everything else. */
+  readonly headStartMs: number;
   /** For the programs' hooks. */
   readonly record: WakeRecord;
 }
 
 /** @throws {RangeError} for a record that is longer than a page, which the arguments' limits exclude */
 export function encodeWakeMessage(message: WakeMessage): Buffer {
-  const { asleepMs, entropy, macAddress, nowMs, document, record } = message;
+  const { asleepMs, entropy, macAddress, nowMs, headStartMs, document, record } = message;
   if (entropy.length !== WAKE_ENTROPY_BYTES) throw new RangeError("wrong amount of entropy");
   const bytes = Buffer.alloc(WAKE_LAYOUT.document);
   bytes.writeUInt32LE(CLOCK_ADD_NANOSECONDS, WAKE_LAYOUT.clock);
-  const nanoseconds = BigInt(Math.round(asleepMs * 1e6));
-  const billion = 1_000_000_000n;
-  const rest = ((nanoseconds % billion) + billion) % billion;
-  bytes.writeBigInt64LE((nanoseconds - rest) / billion, WAKE_LAYOUT.clock + TIMEX_TIME);
-  bytes.writeBigInt64LE(rest, WAKE_LAYOUT.clock + TIMEX_TIME + 8);
+  writeTime(bytes, WAKE_LAYOUT.clock + TIMEX_TIME, asleepMs);
+  writeTime(bytes, WAKE_LAYOUT.headStart, headStartMs);
 
   bytes.writeInt32LE(entropy.length * 8, WAKE_LAYOUT.entropy); // bits
   bytes.writeInt32LE(entropy.length, WAKE_LAYOUT.entropy + 4);
@@ -69,4 +68,13 @@ export function encodeWakeMessage(message: WakeMessage): Buffer {
   bytes.fill(" ", WAKE_LAYOUT.record, WAKE_LAYOUT.record + WAKE_RECORD_BYTES);
   bytes.set(text, WAKE_LAYOUT.record);
   return Buffer.concat([bytes, Buffer.from(`${JSON.stringify(document)}\n`)]);
+}
+
+/** Seconds, rounded down, and nanoseconds: 64 bits each. */
+function writeTime(bytes: Buffer, at: number, milliseconds: number): void {
+  const nanoseconds = BigInt(Math.round(milliseconds * 1e6));
+  const billion = 1_000_000_000n;
+  const rest = ((nanoseconds % billion) + billion) % billion;
+  bytes.writeBigInt64LE((nanoseconds - rest) / billion, at);
+  bytes.writeBigInt64LE(rest, at + 8);
 }

@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import type { Parent } from "../../guest/api/parent.ts";
 import { WAKE_ENTROPY_BYTES } from "../../guest/api/wake-message.ts";
 import { HostError } from "../errors.ts";
+import type { Accelerator } from "../qemu/machine.ts";
 import { instanceDocument } from "./document.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { encodeWakeMessage } from "./wake-message.ts";
@@ -15,11 +16,14 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * would be one more event that a waking guest has to handle.
  */
 const HANG_UP_MS = 10_000;
+/** About as long as a program needs for its first answer; what else wakes would only compete for the CPU. */
+const HEAD_START_MS: Readonly<Record<Accelerator, number>> = { kvm: 2, tcg: 80 };
 export interface WakeOptions {
   readonly kind: "clone" | "resume";
   readonly record: InstanceRecord;
   readonly parent: Parent | null;
   readonly asleepMs: number;
+  readonly accelerator: Accelerator;
   /** Late-bound variables and arguments, for the programs' hooks. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly args?: readonly string[] | undefined;
@@ -60,7 +64,7 @@ export class WakePort implements Disposable {
   }
 
   /** Sends the message; the machine must run, or run soon. */
-  send({ kind, record, parent, asleepMs, env = {}, args = [] }: WakeOptions): void {
+  send({ kind, record, parent, asleepMs, accelerator, env = {}, args = [] }: WakeOptions): void {
     const instance = instanceDocument(record);
     const { id, name, hostname } = instance;
     this.#socket.write(
@@ -69,6 +73,7 @@ export class WakePort implements Disposable {
         entropy: randomBytes(WAKE_ENTROPY_BYTES),
         macAddress: record.macAddress,
         nowMs: Date.now(),
+        headStartMs: HEAD_START_MS[accelerator],
         document: { kind, parent, instance },
         record:
           kind === "resume"

@@ -113,6 +113,7 @@ export function wakeHelperExecutable(): Uint8Array {
   program.systemCall(SYSTEM_CALL.kill, { register: "r15" }, SIGNAL.continue);
   program.jump("next");
   program.label("go");
+  program.systemCall(SYSTEM_CALL.nanosleep, part("headStart"), 0);
   program.systemCall(SYSTEM_CALL.write, FD.journal, part("journal"), WOKEN_BYTES);
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.continue);
   program.systemCall(SYSTEM_CALL.kill, { register: "r13" }, SIGNAL.stop);

@@ -17,11 +17,10 @@ export interface PollOptions {
 export const WHILE_BOOTING: PollOptions = { intervalMs: 50, growth: 1, tryTimeoutMs: 500 };
 
 /**
- * For a guest that listens. It answers the first request, or the second if it lost the first while its network
- * changed. More would only be work for it: a busy host's guest that gets another request every 20 ms,
- * and needs longer for each, never comes to an end.
+ * For a guest that listens: one request, as a client would send it. Should it be lost, there is another one, and
+ * the time shows it; a second request while the first is being answered would only be work for the guest.
  */
-export const WHILE_WAKING: PollOptions = { intervalMs: 20, growth: 2, tryTimeoutMs: 60_000 };
+export const WHILE_WAKING: PollOptions = { intervalMs: 1000, growth: 2, tryTimeoutMs: 60_000 };
 
 const TIMEOUT_MS = 60_000;
 

@@ -26,6 +26,7 @@ function message(changes: Partial<WakeMessage> = {}): WakeMessage {
     entropy,
     macAddress: "52:57:00:01:02:ff",
     nowMs: 1_700_000_000_000,
+    headStartMs: 20.5,
     document: { kind: "resume", parent: null, instance },
     record: { kind: "resume" },
     ...changes,
@@ -48,6 +49,9 @@ test("each of the kernel's structures is at its place", () => {
   assert.is(bytes.toString("latin1", 320, 336), "eth0".padEnd(16, "\0"));
   assert.is(bytes.readUInt16LE(336), 1);
   assert.is(bytes.toString("hex", 338, 344), "5257000102ff");
+  // struct timespec.
+  assert.is(bytes.readBigInt64LE(464), 0n);
+  assert.is(bytes.readBigInt64LE(472), 20_500_000n);
 });
 
 test("name, record and document follow", () => {
@@ -76,6 +80,7 @@ test("nothing is written outside of the fields", () => {
     (at >= 256 && at < 256 + 8 + WAKE_ENTROPY_BYTES) ||
     (at >= 320 && at < 360) ||
     (at >= 384 && at < 392 + 64) ||
+    (at >= 464 && at < 480) ||
     (at >= 512 && at < 832) ||
     at >= WAKE_LAYOUT.record;
   const stray = bytes.findIndex((byte, at) => byte !== 0 && !isField(at));
