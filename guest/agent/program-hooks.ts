@@ -56,15 +56,21 @@ async function runHook(
   { pid, signal, timeoutMs = HTTP_HOOK_TIMEOUT_MS }: ProgramHookRun,
 ): Promise<void> {
   signal.throwIfAborted();
-  const timeout = AbortSignal.timeout(timeoutMs);
+  // Not AbortSignal.timeout: nothing stops that, and it would go off in every clone.
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
     if (hook.kind === "signal") sendSignal(pid, hook.signal);
-    else await post(hook, message, AbortSignal.any([signal, timeout]));
+    else await post(hook, message, AbortSignal.any([signal, timeout.signal]));
   } catch (error) {
     signal.throwIfAborted();
-    const why = timeout.aborted ? `no reply in ${timeoutMs} ms` : String((error as Error).message);
+    const why = timeout.signal.aborted
+      ? `no reply in ${timeoutMs} ms`
+      : String((error as Error).message);
     const what = `The program's ${name} hook (${textOf(hook)}) failed: ${why}`;
     throw new AgentError("WL_AGENT_CONFLICT", what, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -142,14 +142,15 @@ export class TemplateGate {
     const { program, hooks, isNeeded } = this.#options;
     writeFileSync(PROCESSES, BigUint64Array.from([program.status().pid ?? 0, ...held], BigInt));
     const processes = openSync(PROCESSES, "r");
+    const nothing = openSync("/dev/null", "r"); // Can always be read.
     const events = hooks?.afterClone || isNeeded() ? undefined : this.#eventFd();
-    // /dev/null, which "ignore" is, can always be read.
     const stdio: StdioOptions = [
       ...([this.#port ?? "ignore", system.journalFd, "inherit", fifo, processes] as const),
-      events ?? "ignore",
+      events ?? nothing,
     ];
     const helper = spawn(HELPER, { stdio });
     closeSync(processes);
+    closeSync(nothing);
     let settle = (): void => undefined;
     this.#options.waking = new Promise((resolve) => {
       settle = resolve;

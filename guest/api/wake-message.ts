@@ -11,7 +11,7 @@
  * | 384 | 8 | length of the host name |
  * | 392 | 64 | host name |
  * | 464 | 16 | struct timespec: for how long programs with hooks run before everything else goes on |
- * | 512 | 192 | /etc/hosts, filled up with line feeds |
+ * | 512 | 192 | /etc/hosts, its last line filled up with spaces |
  * | 704 | 128 | record for the journal, a line filled up with spaces |
  * | 4096 | 4096 | wake record for programs (wake-record.ts) |
  * | 8192 | n | for the agent: a JSON document (`WakeDocument`), one line |
@@ -43,5 +43,5 @@ export const WOKEN_BYTES = 128;
 
 /** /etc/hosts of a guest, always of one length: so one write replaces it. */
 export function hostsFile(hostname: string): string {
-  return `127.0.0.1 localhost ${hostname}\n::1 localhost\n`.padEnd(HOSTS_BYTES, "\n");
+  return `127.0.0.1 localhost ${hostname}\n::1 localhost`.padEnd(HOSTS_BYTES - 1).concat("\n");
 }

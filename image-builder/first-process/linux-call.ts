@@ -8,6 +8,7 @@ export const SYSTEM_CALL = {
   close: 3,
   poll: 7,
   ioctl: 16,
+  pread: 17,
   pwrite: 18,
   dup2: 33,
   nanosleep: 35,
