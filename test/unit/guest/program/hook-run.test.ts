@@ -171,6 +171,31 @@ say("ready"); setInterval(() => {}, 1000);`);
   }
 });
 
+test("V8 leaves the heap of a clone alone until the program does something", async ({ signal }) => {
+  await using program = await preloadedProgram(`
+import { cachedDataVersionTag } from "node:v8";
+${HOOKS}
+// It depends on V8's flags: whether incremental marking is on is one.
+const before = cachedDataVersionTag();
+let garbage;
+const work = () => {
+  for (let count = 0; count < 100_000; count += 1) garbage = { count };
+  if (cachedDataVersionTag() !== before) return setImmediate(work);
+  say("as before");
+  process.exit();
+};
+afterClone(() => {
+  say(cachedDataVersionTag() === before ? "never off" : "off");
+  work();
+});
+say("ready"); setInterval(() => {}, 1000);`);
+  await program.line();
+  await program.arm(signal);
+  program.wake(CLONE);
+  assert.is(await program.line(), "off");
+  assert.is(await program.line(), "as before");
+});
+
 test("a program's own Math.random stays", async ({ signal }) => {
   await using program = await preloadedProgram(`${HOOKS}
 Math.random = () => 0.5;
