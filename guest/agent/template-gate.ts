@@ -2,11 +2,11 @@
  * The gate between a template and its clones, seen from the guest. Before: the programs' hooks run, and
  * programs that have some wait in them. Then a small helper stops everything (wake-helper.ts of the image
  * builder) and waits for the wake message; the host saves the machine. After: the helper has set clock,
- * entropy, address and host name, and everything runs on, but for the agent: it stays stopped until there is
+ * entropy, address and host name, and everything runs on, but for the agent: it stands still until there is
  * something for it to do, and then learns who it is now. Most clones' agents are never asked anything.
  */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
-import { closeSync, openSync, read, writeFileSync } from "node:fs";
+import { closeSync, openSync, read, readSync, unlinkSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { promisify } from "node:util";
 import type { ProgramHooks } from "../api/program-hooks.ts";
@@ -20,6 +20,8 @@ import { runAfterHooks, runBeforeHooks } from "./program-hooks.ts";
 
 const HELPER = "/sbin/windlass-wake";
 const STAND_IN = "/sbin/windlass-tty";
+/** FIFO that holds this process up. */
+const RELEASE = `${WINDLASS_RUN_FOLDER}/release`;
 /** Process ids for the helper. */
 const PROCESSES = `${WINDLASS_RUN_FOLDER}/processes`;
 /** A line of the host's that is longer is none of its. */
@@ -144,13 +146,17 @@ export class TemplateGate {
     const processes = openSync(PROCESSES, "r");
     const nothing = openSync("/dev/null", "r"); // Can always be read.
     const events = hooks?.afterClone || isNeeded() ? undefined : this.#eventFd();
+    // Ends when the helper, which has the only descriptor to write to, does, however that comes.
+    system.makeFifo(RELEASE, 0o600);
+    const helpers = openSync(RELEASE, "r+");
+    const release = openSync(RELEASE, "r");
+    unlinkSync(RELEASE);
     const stdio: StdioOptions = [
       ...([this.#port ?? "ignore", system.journalFd, "inherit", fifo, processes] as const),
-      events ?? nothing,
+      ...[events ?? nothing, helpers],
     ];
     const helper = spawn(HELPER, { stdio });
-    closeSync(processes);
-    closeSync(nothing);
+    for (const fd of [processes, nothing, helpers]) closeSync(fd);
     let settle = (): void => undefined;
     this.#options.waking = new Promise((resolve) => {
       settle = resolve;
@@ -162,6 +168,10 @@ export class TemplateGate {
       settle();
     };
     this.#follow(helper, { fd: this.#port ?? -1, isRehearsal: false, done });
+    // Nothing of this process runs from here until the helper has ended: a request that it had begun with
+    // would wait for ever.
+    untilEnd(release);
+    closeSync(release);
   }
 
   /** What this process waits on, once no child that stops or continues is a reason to do something. */
@@ -207,6 +217,17 @@ export class TemplateGate {
         : { kind };
     const { signal } = new AbortController();
     await runAfterHooks({ spec: { hooks }, pid: program.status().pid ?? 0, signal, record });
+  }
+}
+
+/** Blocks this thread. */
+function untilEnd(fd: number): void {
+  for (;;) {
+    try {
+      if (readSync(fd, Buffer.alloc(1)) === 0) return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EINTR") throw error;
+    }
   }
 }
 

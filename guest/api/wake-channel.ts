@@ -37,6 +37,12 @@ export const ARM_SIGNAL = "SIGSTKFLT";
  */
 export const WAKE_RECORD_BYTES = 4096;
 
+/**
+ * First byte of a record that binds no variables, before its JSON text: a program without hooks has nothing to
+ * do about it, and need not read it.
+ */
+export const NOTHING_BOUND = 0x20;
+
 /** Node addon that has OpenSSL take its random numbers from the kernel. */
 export const KERNEL_RANDOM_ADDON = "/usr/lib/windlass/kernel-random.node";
 

@@ -1,6 +1,7 @@
 /** One run of a program's hooks: before the machine is saved, asleep, awake in whatever it is then. */
 import {
   ARMED_FOLDER,
+  NOTHING_BOUND,
   REHEARSAL_FOLDER,
   WAKE_FIFO,
   WAKE_RECORD_BYTES,
@@ -44,6 +45,8 @@ export class HookRun {
   #isRehearsed = false;
   #tools: Tools | undefined;
   #saidAddonFails = false;
+  /** Of the last record. */
+  #descriptor: number | undefined;
 
   constructor(options: HookRunOptions) {
     this.#options = options;
@@ -69,8 +72,8 @@ export class HookRun {
     if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
     if (!fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`)) return;
     const isArmed = await this.#beforeHooks(tools);
-    const record = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
-    this.#awake(record ?? { kind: "cancelled" }, [...cloneHooks().afterClone]);
+    const bytes = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
+    this.#awake(bytes, cloneHooks().afterClone);
   }
 
   #makeTools(fs: FileSystem): Tools {
@@ -111,9 +114,9 @@ export class HookRun {
     const file = `${this.#options.folder}/${REHEARSAL_FOLDER}/${process.pid}`;
     try {
       fs.writeFileSync(file, JSON.stringify(REHEARSAL).padEnd(WAKE_RECORD_BYTES));
-      const record = this.#sleep(fs, file);
+      const bytes = this.#sleep(fs, file);
       fs.unlinkSync(file);
-      if (record) this.#awake(record, [{ callback: () => undefined }]);
+      this.#awake(bytes, [{ callback: () => undefined }]);
       const math = { random: Math.random };
       replaceRandom(tools.fillRandomly, math);
       math.random();
@@ -128,17 +131,18 @@ export class HookRun {
     }
   }
 
-  #awake(
-    record: WakeRecord | { readonly kind: "cancelled" },
-    hooks: CloneHooks["afterClone"],
-  ): void {
-    if (record.kind !== "clone") {
-      wake(hooks, { kind: record.kind, instance: null, parent: null, args: [] });
+  /** @param bytes of the record; undefined when there was none */
+  #awake(bytes: Buffer | undefined, hooks: CloneHooks["afterClone"]): void {
+    if (hooks.length === 0 && bytes?.[0] === NOTHING_BOUND) return;
+    const record = bytes && (JSON.parse(bytes.toString()) as WakeRecord);
+    if (record?.kind !== "clone") {
+      const kind = record?.kind ?? "cancelled";
+      wake([...hooks], { kind, instance: null, parent: null, args: [] });
       return;
     }
     const { kind, instance, parent, env, args } = record;
     Object.assign(process.env, env);
-    wake(hooks, { kind, instance, parent, args });
+    wake([...hooks], { kind, instance, parent, args });
   }
 
   /** @returns whether the agent is told to save the machine and this process is to sleep */
@@ -180,19 +184,17 @@ export class HookRun {
    *
    * @returns undefined when the agent went away
    */
-  #sleep(fs: FileSystem, path: string): WakeRecord | undefined {
-    const descriptor = fs.openSync(path, "r");
-    try {
-      const bytes = Buffer.allocUnsafeSlow(WAKE_RECORD_BYTES);
-      for (let length = 0; length < bytes.length; ) {
-        const count = readSome(fs, descriptor, bytes, length);
-        if (count === 0) return undefined;
-        length += count;
-      }
-      return JSON.parse(bytes.toString()) as WakeRecord;
-    } finally {
-      fs.closeSync(descriptor);
+  #sleep(fs: FileSystem, path: string): Buffer | undefined {
+    // The one before is closed now: a clone that wakes has better things to do.
+    if (this.#descriptor !== undefined) fs.closeSync(this.#descriptor);
+    this.#descriptor = fs.openSync(path, "r");
+    const bytes = Buffer.allocUnsafeSlow(WAKE_RECORD_BYTES);
+    for (let length = 0; length < bytes.length; ) {
+      const count = readSome(fs, this.#descriptor, bytes, length);
+      if (count === 0) return undefined;
+      length += count;
     }
+    return bytes;
   }
 }
 

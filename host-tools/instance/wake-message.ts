@@ -2,7 +2,7 @@
 
 import type { PhaseRecord } from "../../guest/api/journal.ts";
 import type { WakeDocument } from "../../guest/api/template.ts";
-import { WAKE_RECORD_BYTES } from "../../guest/api/wake-channel.ts";
+import { NOTHING_BOUND, WAKE_RECORD_BYTES } from "../../guest/api/wake-channel.ts";
 import {
   HOSTNAME_BYTES_MAX,
   hostsFile,
@@ -61,7 +61,9 @@ export function encodeWakeMessage(message: WakeMessage): Buffer {
   const woken: PhaseRecord = { kind: "phase", timeMs: nowMs, phase: "woken", uptimeMs: 0 };
   bytes.write(`${JSON.stringify(woken).padEnd(WOKEN_BYTES - 1)}\n`, WAKE_LAYOUT.journal);
 
-  const text = Buffer.from(JSON.stringify(record));
+  const isBound = record.kind === "clone" && Object.keys(record.env).length > 0;
+  const mark = isBound ? "" : String.fromCharCode(NOTHING_BOUND);
+  const text = Buffer.from(mark + JSON.stringify(record));
   if (text.length > WAKE_RECORD_BYTES) {
     throw new RangeError(`the record has ${text.length} bytes, a page has ${WAKE_RECORD_BYTES}`);
   }

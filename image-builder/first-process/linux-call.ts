@@ -21,7 +21,6 @@ export const SYSTEM_CALL = {
   chdir: 80,
   mkdir: 83,
   symlink: 88,
-  getppid: 110,
   setsid: 112,
   adjtimex: 159,
   setrlimit: 160,

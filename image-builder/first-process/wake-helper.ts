@@ -8,14 +8,15 @@
  * saved must not stand still for ever because the program that saves it was killed. A clone in that place,
  * which the host gave another instance document, ends: it must not live as its brother.
  *
- * The agent, which started it, stays stopped until it has something to do: until the descriptor it waits on
+ * The agent, which started it, waits for its end: that comes when the descriptor the agent waits on at other times
  * can be read, or the program has ended.
  *
  * Machine code, because under emulation a clone pays for every instruction it has not run before: the agent
  * would need some twenty thousand of them for the same.
  *
  * Descriptors: 0 the wake port, 1 the journal, 2 the console, 3 the FIFO of records, 4 a file with process ids,
- * 64 bits each: the program's (0 if it has ended), then those of the waiting programs; 5 what the agent waits on.
+ * 64 bits each: the program's (0 if it has ended), then those of the waiting programs; 5 what the agent waits on;
+ * 6 holds the agent up as long as it is open.
  */
 import { INSTANCE_DOCUMENT_FW_CFG } from "../../guest/api/channel.ts";
 import { HOSTS_BYTES, WAKE_LAYOUT, WOKEN_BYTES } from "../../guest/api/wake-message.ts";
@@ -83,8 +84,6 @@ export function wakeHelperExecutable(): Uint8Array {
   program.save("r15");
   program.systemCall(SYSTEM_CALL.pidfdOpen, { register: "r15" }, 0);
   moveTo(program, FD.program);
-  program.systemCall(SYSTEM_CALL.getppid);
-  program.save("r13");
   openAs(program, FD.random, "/dev/urandom");
   openAs(program, FD.arpIgnore, ARP_IGNORE);
   openAs(program, FD.arpNotify, ARP_NOTIFY);
@@ -119,9 +118,7 @@ export function wakeHelperExecutable(): Uint8Array {
   program.systemCall(SYSTEM_CALL.nanosleep, part("headStart"), 0);
   program.systemCall(SYSTEM_CALL.write, FD.journal, part("journal"), WOKEN_BYTES);
   program.systemCall(SYSTEM_CALL.kill, EVERYBODY, SIGNAL.continue);
-  program.systemCall(SYSTEM_CALL.kill, { register: "r13" }, SIGNAL.stop);
   program.systemCall(SYSTEM_CALL.poll, program.bytes(pollList([FD.events, FD.program])), 2, -1);
-  program.systemCall(SYSTEM_CALL.kill, { register: "r13" }, SIGNAL.continue);
   program.systemCall(SYSTEM_CALL.exit, 0);
 
   program.label("abandoned");

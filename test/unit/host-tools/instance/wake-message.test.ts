@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
-import { WAKE_RECORD_BYTES } from "../../../../guest/api/wake-channel.ts";
+import { NOTHING_BOUND, WAKE_RECORD_BYTES } from "../../../../guest/api/wake-channel.ts";
 import {
   HOSTS_BYTES,
   WAKE_ENTROPY_BYTES,
@@ -115,12 +115,24 @@ test("a host name longer than the kernel's is cut", () => {
   assert.is(bytes[392 + 64], 0);
 });
 
+test("a record that binds no variables says so in its first byte", () => {
+  const first = (env: Record<string, string>): number | undefined => {
+    const identity = { id: "1", name: "n", hostname: "h" };
+    const bound = { instance: identity, parent: null, env, args: ["a"] };
+    const record: WakeMessage["record"] = { kind: "clone", ...bound };
+    return encode({ record })[WAKE_LAYOUT.record];
+  };
+  assert.is(first({}), NOTHING_BOUND);
+  assert.is(first({ TENANT: "1" }), "{".charCodeAt(0));
+  assert.is(encode()[WAKE_LAYOUT.record], NOTHING_BOUND);
+});
+
 test("a record fills its page, and no more", () => {
   const record = (args: string[]): WakeMessage["record"] => {
     const identity = { id: "1", name: "n", hostname: "h" };
     return { kind: "clone", instance: identity, parent: null, env: {}, args };
   };
-  const room = WAKE_RECORD_BYTES - JSON.stringify(record([""])).length;
+  const room = WAKE_RECORD_BYTES - " ".length - JSON.stringify(record([""])).length;
   const full = encode({ record: record(["ä".repeat(room / 2).padEnd(Math.ceil(room / 2), "x")]) });
   const page = full.subarray(WAKE_LAYOUT.record, WAKE_LAYOUT.document);
   assert.is(JSON.parse(page.toString()).args[0].length, Math.ceil(room / 2));
