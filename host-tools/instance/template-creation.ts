@@ -39,7 +39,7 @@ const WARM_UP_REQUESTS = 100;
  * header for up to a second: a clone must not send its template's.
  */
 const SETTLE_MS = 1_100;
-/** A program that is slow to answer need not be asked forty times. */
+/** A program that is slow to answer need not be asked a hundred times. */
 const WARM_UP_TIMEOUT_MS = 3_000;
 
 export interface TemplateContext {
