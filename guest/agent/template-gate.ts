@@ -177,9 +177,13 @@ export class TemplateGate {
   /** What this process waits on, once no child that stops or continues is a reason to do something. */
   #eventFd(): number | undefined {
     if (this.#events === undefined) {
-      const { system } = this.#options;
-      system.ignoreStoppedChildren();
-      this.#events = system.eventFd();
+      const { system, onFailure } = this.#options;
+      try {
+        system.ignoreStoppedChildren();
+        this.#events = system.eventFd();
+      } catch (error) {
+        onFailure(error); // It wakes in every clone then.
+      }
     }
     return this.#events;
   }

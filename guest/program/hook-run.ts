@@ -9,7 +9,7 @@ import {
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
 import { garbageCollection } from "./garbage-collection.ts";
-import { kernelRandom, ReadyNumbers, replaceRandom } from "./random-source.ts";
+import { kernelRandom, ReadyNumbers, rehearseRandom, replaceRandom } from "./random-source.ts";
 
 export interface HookRunOptions {
   /** Where the agent and the program meet: WINDLASS_RUN_FOLDER. */
@@ -117,9 +117,7 @@ export class HookRun {
       const bytes = this.#sleep(fs, file);
       fs.unlinkSync(file);
       this.#awake(bytes, [{ callback: () => undefined }]);
-      const math = { random: Math.random };
-      replaceRandom(tools.fillRandomly, math);
-      math.random();
+      rehearseRandom(tools.fillRandomly);
       tools.garbage.collect();
       tools.garbage.rest();
       tools.garbage.resume();
@@ -186,11 +184,14 @@ export class HookRun {
    */
   #sleep(fs: FileSystem, path: string): Buffer | undefined {
     // The one before is closed now: a clone that wakes has better things to do.
-    if (this.#descriptor !== undefined) fs.closeSync(this.#descriptor);
-    this.#descriptor = fs.openSync(path, "r");
+    const before = this.#descriptor;
+    this.#descriptor = undefined;
+    if (before !== undefined) fs.closeSync(before);
+    const descriptor = fs.openSync(path, "r");
+    this.#descriptor = descriptor;
     const bytes = Buffer.allocUnsafeSlow(WAKE_RECORD_BYTES);
     for (let length = 0; length < bytes.length; ) {
-      const count = readSome(fs, this.#descriptor, bytes, length);
+      const count = readSome(fs, descriptor, bytes, length);
       if (count === 0) return undefined;
       length += count;
     }

@@ -99,13 +99,14 @@ const nativeRandom = Math.random;
 /**
  * V8's own generator cannot be seeded at run time, so ours takes its place, unless the program has put
  * another one there itself. It is seeded, also anew, when its next number is drawn.
- *
- * @param math another object, to rehearse on
  */
-export function replaceRandom(
-  fill: (state: Int32Array) => void,
-  math: { random: () => number } = Math,
-): void {
+export function replaceRandom(fill: (state: Int32Array) => void): void {
   seed = fill;
-  if (math.random === nativeRandom) Object.defineProperty(math, "random", { value: random });
+  if (Math.random === nativeRandom) Object.defineProperty(Math, "random", { value: random });
+}
+
+/** Draws a number for nobody; nothing of it is seen outside. */
+export function rehearseRandom(fill: (state: Int32Array) => void): void {
+  seed = fill;
+  random();
 }
