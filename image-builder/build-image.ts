@@ -10,7 +10,7 @@ import { firstStageExecutable } from "./first-process/first-stage.ts";
 import { initExecutable } from "./first-process/init.ts";
 import { kernelRandomAddon } from "./first-process/kernel-random-addon.ts";
 import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
-import { firstStageArchive } from "./kernels/first-stage-archive.ts";
+import { FIRST_STAGE_FORMAT, firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { type Kernel, KernelStore, vmlinuzPath } from "./kernels/kernel-store.ts";
 import type { Manifest, TemplateSettings } from "./manifest/manifest.ts";
@@ -204,7 +204,7 @@ async function storeKernel(
   if (!(await store.blobs.has(kernelPart)))
     await store.blobs.put(await readFile(vmlinuzPath(kernel)));
   const executable = firstStageExecutable({ modules: kernel.modules });
-  const key = `${kernel.digest} ${digestOf(executable)} ${WINDLASS_VERSION}`;
+  const key = `${kernel.digest} ${digestOf(executable)} ${WINDLASS_VERSION} ${FIRST_STAGE_FORMAT}`;
   const firstStage = await memory.recall("first-stage", key, async () => {
     const part = await store.blobs.put(await firstStageArchive(kernel));
     return { ...part, uncompressedBytes: part.sizeBytes };

@@ -92,6 +92,7 @@ async function main(): Promise<void> {
       logs.push(record);
     },
     listeningPorts: () => listeningPorts(readSocketTables()).filter(isNotAgents),
+    socketCounts,
     loopbackPorts: () => loopbackPorts(readSocketTables()).filter(isNotAgents),
     kernelLog: readKernelLog,
     memory: readMemory,
@@ -183,7 +184,8 @@ async function listenEarly(): Promise<Server> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host: "0.0.0.0", port: AGENT_PORT }, resolve);
+    // With a host, Node would load its resolver first, 3,000 translated blocks of a cold start.
+    server.listen({ port: AGENT_PORT }, resolve);
   });
   return server;
 }
@@ -208,6 +210,11 @@ function readSocketTables(): SocketTables {
   };
 }
 
+/** How many sockets there are; much shorter than the tables. */
+function socketCounts(): string {
+  return readProc("/proc/net/sockstat") + readProc("/proc/net/sockstat6");
+}
+
 function isNotAgents({ port, protocol }: ProgramPort): boolean {
   return port !== AGENT_PORT || protocol !== "tcp";
 }
@@ -223,7 +230,8 @@ function readProc(path: string): string {
 
 function readMemory(): { totalMib: number; availableMib: number } {
   const text = readFileSync("/proc/meminfo", "latin1");
+  // No regular expression: V8 would compile it, in every cold start before the program.
   const mib = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / 1024;
+    Number.parseInt(text.slice(text.indexOf(`${name}:`) + name.length + 1), 10) / 1024;
   return { totalMib: mib("MemTotal"), availableMib: mib("MemAvailable") };
 }

@@ -19,7 +19,9 @@ const BACKOFF_FIRST_MS = 100;
 const BACKOFF_LAST_MS = 30_000;
 const GOOD_RUN_MS = 10_000;
 /** How often a starting program's ports are looked at. */
-const LISTEN_POLL_MS = 25;
+const LISTEN_POLL_MS = 50;
+/** The list of ports is read when sockets came or went, and at every so many looks. */
+const LOOKS_PER_LISTING = 10;
 /** One that has not listened after this is in no hurry: it is looked at less often. */
 const LISTEN_EARLY_MS = 60_000;
 const LISTEN_LATE_POLL_MS = 1_000;
@@ -41,6 +43,8 @@ export interface SupervisorOptions {
   readonly output: (record: OutputRecord) => void;
   /** Ports listened on in the guest now, without the agent's. */
   readonly listeningPorts: () => ProgramPort[];
+  /** Changes with nearly every change of `listeningPorts`, and is quicker to ask for. */
+  readonly socketCounts: () => string;
   /** Those of them that only the guest itself reaches. */
   readonly loopbackPorts: () => ProgramPort[];
   readonly kernelLog: () => string;
@@ -316,8 +320,15 @@ export class ProgramSupervisor implements ProgramControl {
 
   #watchPorts(): void {
     const startedMs = performance.now();
+    let counts = "";
+    let looks = 0;
     const look = (): void => {
-      this.#listening = this.#options.listeningPorts();
+      const before = counts;
+      counts = this.#options.socketCounts();
+      looks += 1;
+      // One opened and one closed in between leave the counts as they were.
+      const isDue = looks % LOOKS_PER_LISTING === 0;
+      if (counts !== before || isDue) this.#listening = this.#options.listeningPorts();
       if (this.#portsAnswer()) {
         this.#phase("program-listening");
         this.#warnOfLoopback();

@@ -52,28 +52,54 @@ export class HookRun {
     this.#options = options;
   }
 
-  /** Runs the before-hooks, sleeps, wakes. Never throws; what fails is said on standard error. */
-  async start(): Promise<void> {
-    if (this.#isRunning) return;
+  /**
+   * Runs the before-hooks, sleeps, wakes. Never throws; what fails is said on standard error. Without
+   * before-hooks all of it is done on return: a promise would be work for each clone.
+   *
+   * @returns when before-hooks must be waited for
+   */
+  start(): Promise<void> | undefined {
+    if (this.#isRunning) return undefined;
     this.#isRunning = true;
+    const hooks = cloneHooks();
+    const tools = this.#armed();
+    if (tools && hooks.beforeTemplate.length > 0) {
+      return this.#beforeHooks(hooks.beforeTemplate, tools).then((succeeded) => {
+        if (succeeded) this.#sleepArmed(tools, hooks.afterClone);
+        this.#isRunning = false;
+      });
+    }
+    if (tools) this.#sleepArmed(tools, hooks.afterClone);
+    this.#isRunning = false;
+    return undefined;
+  }
+
+  /** @returns undefined when this is only the rehearsal, or the agent gave up */
+  #armed(): Tools | undefined {
     try {
-      await this.#run();
+      this.#tools ??= this.#makeTools(require("node:fs") as FileSystem);
+      const tools = this.#tools;
+      if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
+      return tools.fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`) ? tools : undefined;
     } catch (error) {
       complain("cannot take part in the template", error);
-    } finally {
-      this.#isRunning = false;
+      return undefined;
     }
   }
 
-  async #run(): Promise<void> {
-    const fs = require("node:fs") as FileSystem;
-    this.#tools ??= this.#makeTools(fs);
-    const tools = this.#tools;
-    if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
-    if (!fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`)) return;
-    const isArmed = await this.#beforeHooks(tools);
-    const bytes = isArmed ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
-    this.#awake(bytes, cloneHooks().afterClone);
+  #sleepArmed(tools: Tools, afterClone: CloneHooks["afterClone"]): void {
+    const { fs, garbage } = tools;
+    try {
+      tools.useUpReady();
+      replaceRandom(tools.fillRandomly);
+      garbage.collect();
+      garbage.rest();
+      const isAwaited = this.#report(fs, { ok: true });
+      const bytes = isAwaited ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
+      this.#awake(bytes, afterClone);
+    } catch (error) {
+      complain("cannot take part in the template", error);
+    }
   }
 
   #makeTools(fs: FileSystem): Tools {
@@ -143,21 +169,18 @@ export class HookRun {
     wake([...hooks], { kind, instance, parent, args });
   }
 
-  /** @returns whether the agent is told to save the machine and this process is to sleep */
-  async #beforeHooks(tools: Tools): Promise<boolean> {
-    const { fs } = tools;
+  /** @returns whether all went well; else the agent is told */
+  async #beforeHooks(hooks: CloneHooks["beforeTemplate"], { fs }: Tools): Promise<boolean> {
     try {
-      for (const { callback } of [...cloneHooks().beforeTemplate]) await callback();
+      for (const { callback } of [...hooks]) await callback();
+      return true;
     } catch (error) {
       complain("a beforeTemplate hook failed", error);
       this.#report(fs, { error: textOf(error) });
+      // Those that had closed something hear that nothing came of it.
+      this.#awake(undefined, cloneHooks().afterClone);
       return false;
     }
-    tools.useUpReady();
-    replaceRandom(tools.fillRandomly);
-    tools.garbage.collect();
-    tools.garbage.rest();
-    return this.#report(fs, { ok: true });
   }
 
   /** @returns false when nobody waits for it any more */
@@ -190,7 +213,8 @@ export class HookRun {
     const descriptor = fs.openSync(path, "r");
     this.#descriptor = descriptor;
     const bytes = Buffer.allocUnsafeSlow(WAKE_RECORD_BYTES);
-    for (let length = 0; length < bytes.length; ) {
+    // Not bytes.length: code that has run as seldom as this looks for such a property from scratch.
+    for (let length = 0; length < WAKE_RECORD_BYTES; ) {
       const count = readSome(fs, descriptor, bytes, length);
       if (count === 0) return undefined;
       length += count;

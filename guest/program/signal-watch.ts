@@ -11,8 +11,11 @@ export function watchSignal(signal: NodeJS.Signals, onSignal: () => void): void 
   const hadOwn = Object.hasOwn(process, "emit");
   const { emit } = process;
   const caught = (...event: unknown[]): boolean => {
-    onSignal();
-    return Reflect.apply(process.emit, process, event);
+    try {
+      return Reflect.apply(process.emit, process, event);
+    } finally {
+      onSignal();
+    }
   };
   process.emit = caught as typeof process.emit;
   Reflect.apply(emit, process, ["newListener", signal, onSignal]);

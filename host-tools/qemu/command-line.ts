@@ -218,6 +218,8 @@ function virtioPorts(ports: Machine["ports"]): string[] {
     driver: "virtio-serial-pci",
     id: "virtio-serial0",
     max_ports: ports.length + 1,
+    // With it QEMU looks at every queue of a machine that was loaded, and interrupts its guest for each.
+    ioeventfd: "off",
   };
   return [
     ...["-device", optionString(controller)],

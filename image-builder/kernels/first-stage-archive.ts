@@ -5,6 +5,10 @@ import { writeCpio } from "../filesystems/cpio-newc.ts";
 import { FIRST_STAGE_DIRECTORIES, firstStageExecutable } from "../first-process/first-stage.ts";
 import { orderTree, type TreeEntry } from "../rootfs/tree.ts";
 import { type Kernel, modulePath } from "./kernel-store.ts";
+import { withoutSignature } from "./module.ts";
+
+/** Changes when the same kernel and first stage give another archive than before. */
+export const FIRST_STAGE_FORMAT = "unsigned modules";
 
 /** The same kernel and the same Windlass give the same bytes. */
 export async function firstStageArchive(kernel: Kernel): Promise<Uint8Array> {
@@ -13,7 +17,7 @@ export async function firstStageArchive(kernel: Kernel): Promise<Uint8Array> {
   );
   const modules = await Promise.all(
     kernel.modules.map(async (name): Promise<TreeEntry> => {
-      const bytes = await readFile(modulePath(kernel, name));
+      const bytes = withoutSignature(await readFile(modulePath(kernel, name)));
       return {
         kind: "file",
         path: `/modules/${name}`,

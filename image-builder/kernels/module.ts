@@ -51,3 +51,20 @@ function section(bytes: Buffer, wanted: string, file: string): Buffer {
     );
   }
 }
+
+/** include/linux/module_signature.h: what ends a signed module, behind a struct of 12 bytes. */
+const SIGNATURE_END = "~Module signature appended~\n";
+const SIGNATURE_HEADER_BYTES = 12;
+
+/**
+ * The module without the signature that is appended to it. Checking one takes an emulated CPU milliseconds,
+ * and the image is known by its digest. A kernel that enforces signatures (CONFIG_MODULE_SIG_FORCE; no
+ * distribution's does) cannot be used then.
+ */
+export function withoutSignature(bytes: Buffer): Buffer {
+  const headerAt = bytes.length - SIGNATURE_END.length - SIGNATURE_HEADER_BYTES;
+  if (headerAt < 0 || bytes.toString("latin1", headerAt + SIGNATURE_HEADER_BYTES) !== SIGNATURE_END)
+    return bytes;
+  const length = bytes.readUInt32BE(headerAt + SIGNATURE_HEADER_BYTES - 4);
+  return length <= headerAt ? bytes.subarray(0, headerAt - length) : bytes;
+}

@@ -73,6 +73,7 @@ function rig(script: string, options: RigOptions = {}): Rig {
     record: keep,
     output: keep,
     listeningPorts: () => [...ports],
+    socketCounts: () => `${ports.length}`,
     loopbackPorts: () => [],
     kernelLog: options.kernelLog ?? (() => ""),
     parent: () => null,
