@@ -55,6 +55,8 @@ export interface Pty {
 /** The supervisor of the instance's program, as the agent sees it. */
 export interface ProgramControl {
   status(): ProgramStatus;
+  /** As in the status, which takes milliseconds to put together; null when it does not run. */
+  pid(): number | null;
   /** Resolves when the new run has been started; the stop ladder is the supervisor's. */
   restart(options: { signal: AbortSignal }): Promise<void>;
   /**

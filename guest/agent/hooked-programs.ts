@@ -48,6 +48,8 @@ interface ArmedFile {
 export class HookedPrograms {
   readonly #system: GateSystem;
   #fifo: number | undefined;
+  /** Made by the rehearsal, and nothing was ever in it. */
+  #isFifoNew = false;
   #held: readonly number[] = [];
   /** Threads of the kernel, most of what is in /proc: known from the rehearsal. */
   readonly #kernelThreads = new Set<number>();
@@ -71,6 +73,7 @@ export class HookedPrograms {
   async rehearse(wait: { timeoutMs: number; signal: AbortSignal }): Promise<void> {
     makeFolder(ARMED);
     this.#openFifo();
+    this.#isFifoNew = true;
     await this.#armed([], wait);
     rmSync(ARMED, { recursive: true, force: true });
     makeFolder(REHEARSAL);
@@ -83,9 +86,12 @@ export class HookedPrograms {
    * @throws {AgentError} 409 when one failed or took too long; then all of them run on
    */
   async hold(wait: { timeoutMs: number; signal: AbortSignal }): Promise<readonly number[]> {
-    makeFolder(REHEARSAL);
+    if (!this.#isFifoNew) {
+      makeFolder(REHEARSAL);
+      this.#openFifo();
+    }
+    this.#isFifoNew = false;
     makeFolder(ARMED);
-    this.#openFifo();
     try {
       const pids = this.#hookedProcesses();
       this.#kernelThreads.clear(); // Their ids may be a program's next time.

@@ -48,7 +48,7 @@ export interface GateSystem {
 
 export interface TemplateGateOptions {
   readonly system: GateSystem;
-  readonly program: Pick<ProgramControl, "status">;
+  readonly program: Pick<ProgramControl, "pid">;
   /** Of the program, as a signal or request. */
   readonly hooks?: ProgramHooks | undefined;
   /** Who this machine is. */
@@ -98,11 +98,10 @@ export class TemplateGate {
       try {
         await new Promise<void>((resolve) => {
           // Any program that ends at once does.
-          this.#follow(spawn(STAND_IN, { stdio: "ignore" }), {
-            fd,
-            isRehearsal: true,
-            done: resolve,
-          });
+          const { helper, release } = this.#spawnHelper(STAND_IN);
+          this.#follow(helper, { fd, isRehearsal: true, done: resolve });
+          untilEnd(release);
+          closeSync(release);
         });
       } finally {
         closeSync(fd);
@@ -126,7 +125,7 @@ export class TemplateGate {
     try {
       this.#port ??= system.openWakePort();
       const { hooks, program } = this.#options;
-      const pid = hooks ? program.status().pid : null;
+      const pid = hooks ? program.pid() : null;
       await runBeforeHooks({ spec: { hooks }, pid: pid ?? 0, signal, timeoutMs });
       return await this.#programs.hold({ timeoutMs, signal });
     } catch (error) {
@@ -137,26 +136,9 @@ export class TemplateGate {
 
   /** Stops everything, this process too. The helper says in the journal when that is so. */
   arm(): void {
-    const { system } = this.#options;
     // In a clone the program goes first: the agent's part takes as long as the program's first answer.
     setPriority(WAKING_PRIORITY);
-    const { fifo, held } = this.#programs;
-    const { program, hooks, isNeeded } = this.#options;
-    writeFileSync(PROCESSES, BigUint64Array.from([program.status().pid ?? 0, ...held], BigInt));
-    const processes = openSync(PROCESSES, "r");
-    const nothing = openSync("/dev/null", "r"); // Can always be read.
-    const events = hooks?.afterClone || isNeeded() ? undefined : this.#eventFd();
-    // Ends when the helper, which has the only descriptor to write to, does, however that comes.
-    system.makeFifo(RELEASE, 0o600);
-    const helpers = openSync(RELEASE, "r+");
-    const release = openSync(RELEASE, "r");
-    unlinkSync(RELEASE);
-    const stdio: StdioOptions = [
-      ...([this.#port ?? "ignore", system.journalFd, "inherit", fifo, processes] as const),
-      ...[events ?? nothing, helpers],
-    ];
-    const helper = spawn(HELPER, { stdio });
-    for (const fd of [processes, nothing, helpers]) closeSync(fd);
+    const { helper, release } = this.#spawnHelper(HELPER);
     let settle = (): void => undefined;
     this.#options.waking = new Promise((resolve) => {
       settle = resolve;
@@ -172,6 +154,29 @@ export class TemplateGate {
     // would wait for ever.
     untilEnd(release);
     closeSync(release);
+  }
+
+  /** @returns the process, and a descriptor whose end is the process's */
+  #spawnHelper(path: string): { helper: ChildProcess; release: number } {
+    const { system } = this.#options;
+    const { fifo, held } = this.#programs;
+    const { program, hooks, isNeeded } = this.#options;
+    writeFileSync(PROCESSES, BigUint64Array.from([program.pid() ?? 0, ...held], BigInt));
+    const processes = openSync(PROCESSES, "r");
+    const nothing = openSync("/dev/null", "r"); // Can always be read.
+    const events = hooks?.afterClone || isNeeded() ? undefined : this.#eventFd();
+    // Ends when the helper, which has the only descriptor to write to, does, however that comes.
+    system.makeFifo(RELEASE, 0o600);
+    const helpers = openSync(RELEASE, "r+");
+    const release = openSync(RELEASE, "r");
+    unlinkSync(RELEASE);
+    const stdio: StdioOptions = [
+      ...([this.#port ?? "ignore", system.journalFd, "inherit", fifo, processes] as const),
+      ...[events ?? nothing, helpers],
+    ];
+    const helper = spawn(path, { stdio });
+    for (const fd of [processes, nothing, helpers]) closeSync(fd);
+    return { helper, release };
   }
 
   /** What this process waits on, once no child that stops or continues is a reason to do something. */
@@ -220,7 +225,7 @@ export class TemplateGate {
         ? { kind, parent, instance: { id, name, hostname }, env: {}, args: [] }
         : { kind };
     const { signal } = new AbortController();
-    await runAfterHooks({ spec: { hooks }, pid: program.status().pid ?? 0, signal, record });
+    await runAfterHooks({ spec: { hooks }, pid: program.pid() ?? 0, signal, record });
   }
 }
 

@@ -9,7 +9,10 @@ export function templateOperations({ wake, app }: Agent): Operations<"template">
     templateWarmUp: async ({ body }, call) => {
       const { warmUp } = await import("./warm-up.ts");
       await gate?.rehearse({ timeoutMs: body.timeoutMs, signal: call.signal });
-      return await warmUp(body, { signal: call.signal });
+      const warmth = await warmUp(body, { signal: call.signal });
+      // As the request that saves the machine does: closing one is rehearsed, too.
+      call.closeConnection(() => undefined);
+      return warmth;
     },
     templatePrepare: async ({ body }, call) => {
       if (!gate) {

@@ -11,7 +11,7 @@ const TCP_LISTEN = "0A";
  * @returns undefined when there is none
  */
 export function eventDescriptor(port: number): number | undefined {
-  const inode = listenerInode(readFileSync("/proc/net/tcp", "latin1"), port);
+  const inode = listenerInode(sockets("tcp") + sockets("tcp6"), port);
   const descriptors = readdirSync("/proc/self/fd").map((fd) => ({ fd, what: targetOf(fd) }));
   const listener = descriptors.find(({ what }) => what === `socket:[${inode}]`)?.fd;
   const watches = new RegExp(`^tfd:\\s+${listener} `, "m");
@@ -23,7 +23,16 @@ export function eventDescriptor(port: number): number | undefined {
   return found && Number(found.fd);
 }
 
-/** From /proc/net/tcp (proc(5)): local address in column 1, state in 3, inode in 9. */
+/** A kernel without IPv6 has one table only. */
+function sockets(table: "tcp" | "tcp6"): string {
+  try {
+    return readFileSync(`/proc/net/${table}`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** From /proc/net/tcp and tcp6 (proc(5)): local address in column 1, state in 3, inode in 9. */
 function listenerInode(table: string, port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const rows = table.split("\n").map((line) => line.trim().split(/\s+/));

@@ -166,7 +166,7 @@ export class ProgramSupervisor implements ProgramControl {
     if (this.#state === "running") this.#listening = this.#options.listeningPorts();
     return {
       state: this.#state,
-      pid: this.#child?.pid ?? null,
+      pid: this.pid(),
       exitCode: this.#exitCode,
       signal: this.#signal,
       reason: this.#reason,
@@ -181,6 +181,10 @@ export class ProgramSupervisor implements ProgramControl {
       user: spec.user,
       parent: this.#options.parent(),
     };
+  }
+
+  pid(): number | null {
+    return this.#child?.pid ?? null;
   }
 
   signal(signal: NodeJS.Signals): boolean {

@@ -105,6 +105,7 @@ export async function templateFromImage(
     });
     const warmUpMs = await sendWarmUp(client, record, warmUp, signal);
     await setClockFinely(client, { signal });
+    await images.pin(id, record.imageId);
     const warmMs = performance.now();
     const frozen = await freezeMachine({ files, client, qmp: qemu.qmp, machineEnded, signal });
     const state = await saveState(qemu.qmp, {
@@ -114,7 +115,6 @@ export async function templateFromImage(
       signal,
     });
     frozen.port[Symbol.dispose]();
-    await images.pin(id, record.imageId);
     return await commit(templates, record, {
       traits: plan.traits,
       state,

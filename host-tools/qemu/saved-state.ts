@@ -39,13 +39,17 @@ export async function saveState(
   const server = createServer().listen(socketPath);
   try {
     await once(server, "listening", signal ? { signal } : {});
-    await allowMigration(qmp, withoutSharedMemory);
-    await allowBandwidth(qmp);
     await using file = await open(path, "wx", 0o600);
     const written = receive(server, file, signal);
     written.catch(() => undefined); // Looked at below.
     const ended = migrationEnd(qmp, signal);
-    await qmp.execute("migrate", { uri: `unix:${socketPath}` }, { signal });
+    ended.catch(() => undefined); // So is this.
+    // QEMU takes them one after the other.
+    await Promise.all([
+      allowMigration(qmp, withoutSharedMemory),
+      allowBandwidth(qmp),
+      qmp.execute("migrate", { uri: `unix:${socketPath}` }, { signal }),
+    ]);
     await Promise.race([ended, written]); // A file that cannot be written ends it first.
     const [result] = await Promise.all([written, ended]);
     return result;

@@ -69,6 +69,7 @@ export async function testAgent(overrides: Partial<GuestSystem> = {}): Promise<T
   let status: ProgramStatus = { ...RUNNING };
   const program: ProgramControl = {
     status: () => status,
+    pid: () => status.pid,
     restart: async () => {
       happened.restarts += 1;
     },

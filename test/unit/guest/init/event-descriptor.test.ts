@@ -9,29 +9,31 @@ import { suite } from "../../../support/suite.ts";
 
 const test = suite("event descriptor");
 
-test("is the epoll instance of this thread, whatever others there are", async () => {
-  // A loop of its own, with a listener of its own.
-  const script = `require("node:net").createServer().listen(0, "127.0.0.1", function () {
+for (const host of ["127.0.0.1", "::"]) {
+  test(`is the epoll instance of this thread, whatever others there are (${host})`, async () => {
+    // A loop of its own, with a listener of its own.
+    const script = `require("node:net").createServer().listen(0, "127.0.0.1", function () {
     require("node:worker_threads").parentPort.postMessage(this.address().port);
   })`;
-  const worker = new Worker(script, { eval: true });
-  const [theirPort] = await once(worker, "message");
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  // libuv adds a descriptor when it next waits, which is between these two.
-  await immediate();
-  await immediate();
-  const ours = eventDescriptor(port);
-  const theirs = eventDescriptor(theirPort);
-  assert.is(readlinkSync(`/proc/self/fd/${ours}`), "anon_inode:[eventpoll]");
-  assert.match(readFileSync(`/proc/self/fdinfo/${ours}`, "latin1"), /^tfd:/m);
-  assert.type(theirs, "number");
-  assert.is.not(ours, theirs);
-  await worker.terminate();
-  server.close();
-  await once(server, "close");
-  assert.is(eventDescriptor(port), undefined);
-});
+    const worker = new Worker(script, { eval: true });
+    const [theirPort] = await once(worker, "message");
+    const server = createServer().listen(0, host);
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    // libuv adds a descriptor when it next waits, which is between these two.
+    await immediate();
+    await immediate();
+    const ours = eventDescriptor(port);
+    const theirs = eventDescriptor(theirPort);
+    assert.is(readlinkSync(`/proc/self/fd/${ours}`), "anon_inode:[eventpoll]");
+    assert.match(readFileSync(`/proc/self/fdinfo/${ours}`, "latin1"), /^tfd:/m);
+    assert.type(theirs, "number");
+    assert.is.not(ours, theirs);
+    await worker.terminate();
+    server.close();
+    await once(server, "close");
+    assert.is(eventDescriptor(port), undefined);
+  });
+}
 
 test.run();
