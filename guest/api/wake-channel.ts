@@ -32,10 +32,10 @@ export const WAKE_FIFO = "wake";
 export const ARM_SIGNAL = "SIGSTKFLT";
 
 /**
- * Bytes of one wake record, padded with spaces. PIPE_BUF of Linux (pipe(7)): a record is written as a
+ * Bytes of one wake record, padded with spaces. Not more than PIPE_BUF (pipe(7)): a record is written as a
  * whole, so that of several readers each gets a whole one.
  */
-export const WAKE_RECORD_BYTES = 4096;
+export const WAKE_RECORD_BYTES = 3072;
 
 /**
  * First byte of a record that binds no variables, before its JSON text: a program without hooks has nothing to

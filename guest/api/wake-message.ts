@@ -13,8 +13,11 @@
  * | 464 | 16 | struct timespec: for how long programs with hooks run before everything else goes on |
  * | 512 | 192 | /etc/hosts, its last line filled up with spaces |
  * | 704 | 128 | record for the journal, a line filled up with spaces |
- * | 4096 | 4096 | wake record for programs (wake-record.ts) |
- * | 8192 | n | for the agent: a JSON document (`WakeDocument`), one line |
+ * | 1024 | 3072 | wake record for programs (wake-record.ts) |
+ * | 4096 | n | for the agent: a JSON document (`WakeDocument`), one line |
+ *
+ * All but the last part is a page, which is what the port passes on at once (drivers/char/virtio_console.c,
+ * PORT_BUFFER): the helper waits only once.
  *
  * Imports nothing: every side loads it.
  */
@@ -31,8 +34,8 @@ export const WAKE_LAYOUT = {
   headStart: 464,
   hosts: 512,
   journal: 704,
-  record: 4096,
-  document: 8192,
+  record: 1024,
+  document: 4096,
 } as const;
 
 /** Bytes of entropy in a message. */

@@ -27,7 +27,7 @@ const UNUSED_INITCALLS = [
  * tables for every device; no self-tests; no mitigations and no single-CPU patching, because patching the
  * kernel throws translated code away and protects nothing on an emulated CPU; no clearing of every page
  * at allocation, which fresh memory does not need; a clock that is not calibrated for a second; no accounts
- * of memory per group, of which there is one; the same addresses in every process, so that code of shared
+ * of memory and of stalls per group, of which there is one; the same addresses in every process, so that code of shared
  * libraries is translated once. The last one states the frequency of QEMU's local APIC timer (hw/i386/apic: a tick is a nanosecond) to a kernel that
  * "windlass kernel build" made, which then does not measure it for 0.2 s; another one ignores it.
  */
@@ -40,6 +40,7 @@ const EMULATED = [
   "tsc=reliable",
   "no_timer_check",
   "cgroup_disable=memory",
+  "psi=0",
   "norandmaps",
   `initcall_blacklist=${UNUSED_INITCALLS.join(",")}`,
   "lapic_timer_hz=1000000000",

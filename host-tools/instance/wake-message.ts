@@ -36,7 +36,7 @@ export interface WakeMessage {
   readonly record: WakeRecord;
 }
 
-/** @throws {RangeError} for a record that is longer than a page, which the arguments' limits exclude */
+/** @throws {RangeError} for a record that is too long: more than some three kilobytes of variables and arguments */
 export function encodeWakeMessage(message: WakeMessage): Buffer {
   const { asleepMs, entropy, macAddress, nowMs, headStartMs, document, record } = message;
   if (entropy.length !== WAKE_ENTROPY_BYTES) throw new RangeError("wrong amount of entropy");
@@ -65,7 +65,9 @@ export function encodeWakeMessage(message: WakeMessage): Buffer {
   const mark = isBound ? "" : String.fromCharCode(NOTHING_BOUND);
   const text = Buffer.from(mark + JSON.stringify(record));
   if (text.length > WAKE_RECORD_BYTES) {
-    throw new RangeError(`the record has ${text.length} bytes, a page has ${WAKE_RECORD_BYTES}`);
+    throw new RangeError(
+      `late-bound variables and arguments take ${text.length} bytes, not up to ${WAKE_RECORD_BYTES}`,
+    );
   }
   bytes.fill(" ", WAKE_LAYOUT.record, WAKE_LAYOUT.record + WAKE_RECORD_BYTES);
   bytes.set(text, WAKE_LAYOUT.record);

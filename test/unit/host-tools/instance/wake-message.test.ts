@@ -127,7 +127,7 @@ test("a record that binds no variables says so in its first byte", () => {
   assert.is(encode()[WAKE_LAYOUT.record], NOTHING_BOUND);
 });
 
-test("a record fills its page, and no more", () => {
+test("a record fills its room, and no more", () => {
   const record = (args: string[]): WakeMessage["record"] => {
     const identity = { id: "1", name: "n", hostname: "h" };
     return { kind: "clone", instance: identity, parent: null, env: {}, args };
