@@ -30,6 +30,7 @@ async function buildHost(): Promise<void> {
     absWorkingDir: root,
     entryPoints: [
       `${cli}.ts`,
+      "allocator-model/index.ts",
       "host-tools/index.ts",
       "image-builder/index.ts",
       "guest/api/index.ts",

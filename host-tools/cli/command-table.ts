@@ -1,4 +1,5 @@
 /** Every command. The parser, the help and the completions are made from this table alone. */
+import { allocatorCommands } from "./allocator-commands.ts";
 import { checkpointCommands } from "./checkpoint-commands.ts";
 import type { CommandSpec, OptionValues } from "./command.ts";
 import { hostCommands } from "./host-commands.ts";
@@ -12,6 +13,7 @@ const table = {
   ...templateCommands,
   ...imageCommands,
   ...hostCommands,
+  ...allocatorCommands,
 } as const;
 
 /** "run", "kernel add". */

@@ -43,7 +43,13 @@ export interface Operand {
   readonly choices?: readonly string[];
 }
 
-export type CommandGroup = "Instances" | "Checkpoints" | "Templates" | "Images" | "Host";
+export type CommandGroup =
+  | "Instances"
+  | "Checkpoints"
+  | "Templates"
+  | "Images"
+  | "Host"
+  | "Allocator model";
 
 export interface CommandSpec {
   readonly group: CommandGroup;

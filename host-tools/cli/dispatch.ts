@@ -49,6 +49,7 @@ export const loaders: Loaders = {
   "kernel ls": () => import("./commands/kernel-ls.ts"),
   "kernel use": () => import("./commands/kernel-use.ts"),
   "kernel rm": () => import("./commands/kernel-rm.ts"),
+  "alloc explain": () => import("./commands/alloc-explain.ts"),
   doctor: () => import("./commands/doctor.ts"),
   completion: () => import("./commands/completion.ts"),
   version: () => import("./commands/version.ts"),

@@ -10,7 +10,14 @@ import {
 } from "./command-table.ts";
 import { wrapText } from "./wrap-text.ts";
 
-const GROUPS: readonly CommandGroup[] = ["Instances", "Checkpoints", "Templates", "Images", "Host"];
+const GROUPS: readonly CommandGroup[] = [
+  "Instances",
+  "Checkpoints",
+  "Templates",
+  "Images",
+  "Host",
+  "Allocator model",
+];
 
 /** @param about a command, a family of commands, or undefined for everything */
 export function helpText(about?: string): string {

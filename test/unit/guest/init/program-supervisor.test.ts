@@ -40,6 +40,7 @@ interface RigOptions {
   readonly resolveUser?: () => { uid: number; gid: number; home?: string };
   readonly memory?: { totalMib: number; availableMib: number };
   readonly prepare?: () => void;
+  readonly socketCounts?: () => string;
 }
 
 /** A supervisor of a shell script; whatever it started is ended with the rig. */
@@ -73,7 +74,7 @@ function rig(script: string, options: RigOptions = {}): Rig {
     record: keep,
     output: keep,
     listeningPorts: () => [...ports],
-    socketCounts: () => `${ports.length}`,
+    socketCounts: options.socketCounts ?? (() => `${ports.length}`),
     loopbackPorts: () => [],
     kernelLog: options.kernelLog ?? (() => ""),
     parent: () => null,
@@ -480,6 +481,14 @@ test("without declared ports any port will do; without any there is no readiness
   await program.supervisor.stop({ timeoutMs: 0 });
   assert.is(program.supervisor.status().ready, false);
   assert.equal(program.supervisor.status().listening, []);
+});
+
+test("a port that took the place of another socket is found too", async () => {
+  await using program = rig("exec sleep 1000", { socketCounts: () => "always one" });
+  program.supervisor.start();
+  await program.record("phase", ({ phase }) => phase === "program-started");
+  program.ports.push({ port: 1234, protocol: "tcp" });
+  await program.record("phase", ({ phase }) => phase === "ready");
 });
 
 test("with a health check, ready means that it passed", async () => {

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { ImageError } from "../../../../image-builder/errors.ts";
-import { moduleDependencies } from "../../../../image-builder/kernels/module.ts";
+import { moduleDependencies, withoutSignature } from "../../../../image-builder/kernels/module.ts";
 import { moduleLoadOrder } from "../../../../image-builder/kernels/module-set.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
@@ -32,6 +32,27 @@ test("a module says what it depends on", () => {
     "virtio",
     "virtio_ring",
   ]);
+});
+
+/** What scripts/sign-file.c of Linux appends: the signature, struct module_signature, a line. */
+function signed(module: Buffer, signature: Uint8Array): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt32BE(signature.length, 8);
+  return Buffer.concat([module, signature, header, Buffer.from("~Module signature appended~\n")]);
+}
+
+test("a module's signature is taken off, and nothing else", () => {
+  const bytes = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(bytes, bytes, (content, signature) => {
+      const module = Buffer.from(content);
+      assert.equal(withoutSignature(module), module);
+      assert.equal(withoutSignature(signed(module, signature)), module);
+    }),
+  );
+  const tooLong = signed(Buffer.alloc(8), Buffer.alloc(4));
+  tooLong.writeUInt32BE(1000, 8 + 4 + 8);
+  assert.equal(withoutSignature(tooLong), tooLong);
 });
 
 test("what a module needs is loaded before it, each once", async () => {

@@ -1,0 +1,209 @@
+/** What an address means, for people: `windlass alloc explain`. Pure. */
+import { decodeAddress, encodeAddress, hex } from "./address.ts";
+import { type AddressLayout, type Area, PAGE_BYTES } from "./address-layout.ts";
+
+export interface Explanation {
+  readonly address: string;
+  readonly scheme: AddressLayout["scheme"];
+  /** The area's name, or why there is none. */
+  readonly area: string;
+  /** In an area that is mapped one to one, else absent. */
+  readonly physical?: string;
+  /** What can be there, and what free(3) makes of it: a sentence each. */
+  readonly notes: readonly string[];
+  /** Other addresses of the same byte, by area. */
+  readonly aliases: Readonly<Record<string, string>>;
+}
+
+/** Of a page of small objects: owner, CPU, count, list links, free list (include/osv/mempool.hh). */
+const POOL_HEADER_BYTES = 40;
+const SMALLEST_OBJECT = 8;
+const LARGEST_POOL_OBJECT = 1024;
+const HALF_PAGE_BYTES = PAGE_BYTES / 2;
+/** Behind the header of 56 bytes, at the usual alignment (core/mempool.cc, malloc_large). */
+const LARGE_OBJECT_OFFSET = 64;
+/** Of a page of early objects; before each object is its size, two bytes. */
+const EARLY_HEADER_BYTES = 16;
+const EARLY_OBJECT_OFFSET_MIN = 18;
+
+/** @throws {AllocatorError} WL_ALLOC_ADDRESS when it has more than 64 bits */
+export function explainAddress(layout: AddressLayout, address: bigint): Explanation {
+  const { scheme } = layout;
+  const decoded = decodeAddress(layout, address);
+  const common = { address: hex(address), scheme };
+  if (decoded.kind === "non-canonical") {
+    const notes = ["Bits 63 to 47 are not all equal: the CPU faults when it is used"];
+    return { ...common, area: "none: not canonical", notes, aliases: {} };
+  }
+  if (decoded.kind === "elsewhere") {
+    const notes = [
+      `${sentence(layout.elsewhere)}: mapped page by page, or not at all`,
+      scheme === "offset-2013"
+        ? "No block of the heap: free(3) would look at its offset in the page all the same"
+        : "No allocator owns it: free(3) refuses it, unless it is a large object that was mapped",
+    ];
+    return { ...common, area: "none", notes, aliases: {} };
+  }
+  const { area, number, offset } = decoded;
+  const where = `${area.name} (${number} of ${layout.areas.length})`;
+  if (area.mapping === "none") {
+    const notes = ["Nothing is mapped there: the CPU faults when it is used"];
+    return { ...common, area: where, notes, aliases: {} };
+  }
+  if (area.mapping === "table") {
+    const notes = [
+      "Mapped page by page: only the page table knows the physical address",
+      "A block of the debug allocator lies between pages that are not mapped, and is never used again",
+    ];
+    return { ...common, area: where, notes, aliases: {} };
+  }
+  const inPage = Number(offset % BigInt(PAGE_BYTES));
+  const physical = `${hex(offset)} (page ${hex(offset / BigInt(PAGE_BYTES))}, byte ${inPage} of it)`;
+  const notes = describe(layout, area, { address, inPage });
+  return { ...common, area: where, physical, notes, aliases: aliasesOf(layout, number, offset) };
+}
+
+interface Place {
+  readonly address: bigint;
+  readonly inPage: number;
+}
+
+function describe({ scheme }: AddressLayout, area: Area, place: Place): string[] {
+  if (scheme === "offset-2013") return byOffset(place);
+  switch (area.name) {
+    case "mempool":
+      return inPool(place, scheme === "osv");
+    case "page":
+      return place.inPage === 0
+        ? ["An object that has its page for itself; nothing else is recorded about it"]
+        : interior("An object of this area begins where its page does", place, place.inPage);
+    case "half-page":
+      return inHalfPage(place);
+    case "large":
+    case "main":
+      return inRange(place);
+    case "early":
+      return early(place);
+    case "debug":
+    case "reserved":
+      return [];
+  }
+}
+
+/** The scheme before areas: free(3) looked at the offset alone, and at the page's header. */
+function byOffset(place: Place): string[] {
+  const { inPage } = place;
+  if (inPage === 0) {
+    const also = "so is every inner page of a large object, and nothing shows the difference";
+    return [
+      `Offset 0: free(3) takes it for a large object with its header at ${header(place)}`,
+      `What begins a page is large by this rule; ${also}`,
+    ];
+  }
+  if (inPage === SMALLEST_OBJECT) return ["Offset 8: free(3) takes it for an early object"];
+  if (inPage < POOL_HEADER_BYTES) {
+    return [`No object begins within the header of ${POOL_HEADER_BYTES} bytes of a page`];
+  }
+  return inPool(place, false);
+}
+
+function inPool({ address, inPage }: Place, withEarly: boolean): string[] {
+  const page = hex(address - BigInt(inPage));
+  const early = withEarly ? ["Its header has no owner if the object is an early one"] : [];
+  if (inPage < POOL_HEADER_BYTES) {
+    return [`Inside the header of ${POOL_HEADER_BYTES} bytes of the page: no object begins there`];
+  }
+  // Objects lie from the page's end downwards: those of a size begin at its multiples.
+  const largest = Math.min(inPage & -inPage, LARGEST_POOL_OBJECT);
+  if (largest < SMALLEST_OBJECT) {
+    return ["Inside of an object: one begins at a multiple of its size, and has at least 8 bytes"];
+  }
+  const sizes = largest === SMALLEST_OBJECT ? "8 bytes" : `8 to ${largest} bytes (a power of two)`;
+  return [
+    `Begin of an object of ${sizes}, or inside of a larger one; the page's header at ${page} has the size`,
+    ...early,
+  ];
+}
+
+function inHalfPage(place: Place): string[] {
+  const { address, inPage } = place;
+  const slot = inPage < HALF_PAGE_BYTES ? 0 : 1;
+  const inSlot = inPage % HALF_PAGE_BYTES;
+  const other = hex(
+    address - BigInt(inSlot) + BigInt(slot === 0 ? HALF_PAGE_BYTES : -HALF_PAGE_BYTES),
+  );
+  const notes =
+    inSlot === 0
+      ? [`Slot ${slot} of 2: the ${slot === 0 ? "lower" : "upper"} half of its page`]
+      : interior(`Slot ${slot} of 2 of its page`, place, inSlot);
+  return [...notes, `The neighbour, slot ${1 - slot}, is at ${other}`];
+}
+
+function inRange(place: Place): string[] {
+  const { inPage } = place;
+  if (inPage === LARGE_OBJECT_OFFSET) {
+    return [`Begin of a large object at the usual alignment; its header is at ${header(place)}`];
+  }
+  if (inPage === 0) {
+    return [
+      `Begin of a large object that is aligned to pages, its header at ${header(place)}, or inside of one`,
+    ];
+  }
+  return ["Inside of a large object, or begin of one with an alignment of its own"];
+}
+
+function early({ inPage }: Place): string[] {
+  if (inPage < EARLY_OBJECT_OFFSET_MIN) {
+    return [`Inside the header of ${EARLY_HEADER_BYTES} bytes of the page, or an object's size`];
+  }
+  return ["An object from before the CPUs were up; its size is in the two bytes before it"];
+}
+
+function interior(what: string, { address }: Place, by: number): string[] {
+  return [
+    `${what}: this is ${by} bytes further, and no pointer for free(3)`,
+    `It begins at ${hex(address - BigInt(by))}`,
+  ];
+}
+
+/** A large object's header begins the page that the byte before the object is in. */
+function header({ address }: Place): string {
+  const page = BigInt(PAGE_BYTES);
+  return hex(((address - 1n) / page) * page);
+}
+
+function aliasesOf(layout: AddressLayout, number: number, offset: bigint): Record<string, string> {
+  const aliases: Record<string, string> = {};
+  for (const [index, { name, mapping }] of layout.areas.entries()) {
+    if (mapping !== "identity" || index === number) continue;
+    aliases[name] = hex(encodeAddress(layout, index, offset));
+  }
+  return aliases;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** As text, for a terminal. */
+export function explanationText({
+  address,
+  scheme,
+  area,
+  physical,
+  notes,
+  aliases,
+}: Explanation): string {
+  const names = Object.keys(aliases);
+  const rows: (readonly [string, string])[] = [
+    ["scheme", scheme],
+    ["area", area],
+    ...(physical === undefined ? [] : [["physical", physical] as const]),
+    ...notes.map((note, index) => [index === 0 ? "meaning" : "", note] as const),
+    ...names.map(
+      (name, index) => [index === 0 ? "same byte" : "", `${aliases[name]}  ${name}`] as const,
+    ),
+  ];
+  const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}  ${text}`);
+  return [address, ...lines].join("\n");
+}

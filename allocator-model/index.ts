@@ -1,0 +1,17 @@
+/** `windlass/allocator`: a model of an allocator whose addresses say who owns the memory. */
+
+export {
+  type DecodedAddress,
+  decodeAddress,
+  encodeAddress,
+  translateAddress,
+} from "./address.ts";
+export {
+  type AddressLayout,
+  type Area,
+  type AreaName,
+  layouts,
+  type SchemeName,
+} from "./address-layout.ts";
+export { AllocatorError, type AllocatorErrorCode } from "./allocator-error.ts";
+export { type Explanation, explainAddress, explanationText } from "./explanation.ts";
