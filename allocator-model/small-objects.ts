@@ -1,0 +1,213 @@
+/**
+ * The mempool: objects of up to a quarter of a page, in pages of objects of one size (OSv, core/mempool.cc, pool).
+ * A page has a header of 40 bytes with the list of its free objects. Each CPU has pages of its own, so that
+ * allocating takes no lock; an object that another CPU frees goes into a queue (sink) and is collected by
+ * its owner.
+ */
+import { PAGE_BYTES } from "./address-layout.ts";
+import { type PhysicalMemory, WORD_BYTES, WORDS_PER_PAGE } from "./physical-memory.ts";
+
+/** Where whole pages come from. */
+export interface PageSource {
+  /** @returns the page's number; undefined when there is none */
+  allocatePage(cpu: number): number | undefined;
+  freePage(page: number, cpu: number): void;
+}
+
+/** pool::page_header: owner, CPU, count, two list links, local_free. */
+export const POOL_HEADER_BYTES = 40;
+const OWNER = 0;
+const CPU = 2;
+const COUNT = 3;
+const NEXT = 4;
+const PREVIOUS = 6;
+const LOCAL_FREE = 8;
+
+const SMALLEST_SHIFT = 3;
+/** Sizes are powers of two from 8 to 1024. */
+export const SIZE_CLASSES = 8;
+export const LARGEST_SMALL_OBJECT = 2 ** (SMALLEST_SHIFT + SIZE_CLASSES - 1);
+/** Pushes to one sink after which its owner is told to collect. */
+const SINK_PUSHES = 256;
+const NONE = 0xffff_ffff;
+
+/** @returns the class of the smallest objects that hold so many bytes: 0 for 8 */
+export function sizeClassOf(bytes: number): number {
+  return bytes <= 2 ** SMALLEST_SHIFT ? 0 : 32 - Math.clz32(bytes - 1) - SMALLEST_SHIFT;
+}
+
+export function bytesOf(sizeClass: number): number {
+  return 2 ** (SMALLEST_SHIFT + sizeClass);
+}
+
+/** Physical addresses are numbers of bytes. */
+export class SmallObjects {
+  readonly #memory: PhysicalMemory;
+  readonly #pages: PageSource;
+  readonly #cpus: number;
+  /** Of pages with a free object, by CPU and class. */
+  readonly #first: Uint32Array;
+  readonly #last: Uint32Array;
+  /** By owner and freeing CPU: the first object's word, and how many were pushed since the owner was told. */
+  readonly #sinks: Uint32Array;
+  readonly #pushes: Uint32Array;
+
+  constructor(memory: PhysicalMemory, pages: PageSource, cpus: number) {
+    this.#memory = memory;
+    this.#pages = pages;
+    this.#cpus = cpus;
+    this.#first = new Uint32Array(cpus * SIZE_CLASSES).fill(NONE);
+    this.#last = new Uint32Array(cpus * SIZE_CLASSES).fill(NONE);
+    this.#sinks = new Uint32Array(cpus * cpus).fill(NONE);
+    this.#pushes = new Uint32Array(cpus * cpus);
+  }
+
+  /** @returns the object's physical address; undefined when there is no page for it */
+  allocate(cpu: number, sizeClass: number): number | undefined {
+    const list = cpu * SIZE_CLASSES + sizeClass;
+    if (this.#first[list] === NONE && !this.#addPage(cpu, sizeClass)) return undefined;
+    const page = this.#first[list] ?? NONE;
+    const offset = this.#get(page, LOCAL_FREE);
+    const { words } = this.#memory;
+    const next = words[(page * PAGE_BYTES + offset) / WORD_BYTES] ?? 0;
+    this.#set(page, COUNT, this.#get(page, COUNT) + 1);
+    this.#set(page, LOCAL_FREE, next);
+    if (next === 0) this.#unlink(list, page);
+    return page * PAGE_BYTES + offset;
+  }
+
+  /**
+   * Frees an object on any CPU.
+   *
+   * @returns the CPU that should collect now; undefined when none need
+   */
+  free(cpu: number, address: number): number | undefined {
+    const page = Math.floor(address / PAGE_BYTES);
+    const owner = this.#get(page, CPU);
+    if (owner === cpu) {
+      this.#freeHere(page, address);
+      return undefined;
+    }
+    const sink = owner * this.#cpus + cpu;
+    const word = address / WORD_BYTES;
+    this.#memory.words[word] = this.#sinks[sink] ?? NONE;
+    this.#sinks[sink] = word;
+    const pushes = (this.#pushes[sink] ?? 0) + 1;
+    this.#pushes[sink] = pushes > SINK_PUSHES ? 0 : pushes;
+    return pushes > SINK_PUSHES ? owner : undefined;
+  }
+
+  /** Takes back what other CPUs freed of this one's. @returns how many objects */
+  collect(cpu: number): number {
+    let collected = 0;
+    for (let from = 0; from < this.#cpus; from += 1) {
+      const sink = cpu * this.#cpus + from;
+      let word = this.#sinks[sink] ?? NONE;
+      this.#sinks[sink] = NONE;
+      while (word !== NONE) {
+        const next = this.#memory.words[word] ?? NONE;
+        this.#freeHere(Math.floor(word / WORDS_PER_PAGE), word * WORD_BYTES);
+        word = next;
+        collected += 1;
+      }
+    }
+    return collected;
+  }
+
+  /** What malloc_usable_size(3) says. */
+  usableBytes(address: number): number {
+    return bytesOf(this.#get(Math.floor(address / PAGE_BYTES), OWNER) - 1);
+  }
+
+  /** Pages that have a free object, in the order they are used. */
+  *pagesOf(
+    cpu: number,
+    sizeClass: number,
+  ): Generator<{ readonly page: number; readonly count: number }> {
+    let page = this.#first[cpu * SIZE_CLASSES + sizeClass] ?? NONE;
+    while (page !== NONE) {
+      yield { page, count: this.#get(page, COUNT) };
+      page = this.#get(page, NEXT);
+    }
+  }
+
+  #addPage(cpu: number, sizeClass: number): boolean {
+    const page = this.#pages.allocatePage(cpu);
+    if (page === undefined) return false;
+    const size = bytesOf(sizeClass);
+    const { words } = this.#memory;
+    let free = 0;
+    // From the end downwards: so each is aligned to its size, and the lowest is handed out first.
+    for (let offset = PAGE_BYTES - size; offset >= POOL_HEADER_BYTES; offset -= size) {
+      words[(page * PAGE_BYTES + offset) / WORD_BYTES] = free;
+      free = offset;
+    }
+    this.#set(page, OWNER, sizeClass + 1); // 0 is that of an early object's page.
+    this.#set(page, CPU, cpu);
+    this.#set(page, COUNT, 0);
+    this.#set(page, LOCAL_FREE, free);
+    this.#pushBack(cpu * SIZE_CLASSES + sizeClass, page);
+    return true;
+  }
+
+  /** pool::free_same_cpu: one empty page is kept, the next goes back. */
+  #freeHere(page: number, address: number): void {
+    const cpu = this.#get(page, CPU);
+    const list = cpu * SIZE_CLASSES + this.#get(page, OWNER) - 1;
+    const count = this.#get(page, COUNT) - 1;
+    const free = this.#get(page, LOCAL_FREE);
+    this.#set(page, COUNT, count);
+    if (count === 0 && this.#hasOtherEmptyPage(list, page)) {
+      if (free !== 0) this.#unlink(list, page);
+      this.#pages.freePage(page, cpu);
+      return;
+    }
+    if (free === 0) {
+      if (count > 0) this.#pushFront(list, page);
+      else this.#pushBack(list, page);
+    }
+    this.#memory.words[address / WORD_BYTES] = free;
+    this.#set(page, LOCAL_FREE, address % PAGE_BYTES);
+  }
+
+  /** Empty pages are put at the back; one that became empty where it was is not looked for. */
+  #hasOtherEmptyPage(list: number, page: number): boolean {
+    const last = this.#last[list] ?? NONE;
+    return last !== NONE && last !== page && this.#get(last, COUNT) === 0;
+  }
+
+  #pushFront(list: number, page: number): void {
+    const first = this.#first[list] ?? NONE;
+    this.#set(page, PREVIOUS, NONE);
+    this.#set(page, NEXT, first);
+    if (first === NONE) this.#last[list] = page;
+    else this.#set(first, PREVIOUS, page);
+    this.#first[list] = page;
+  }
+
+  #pushBack(list: number, page: number): void {
+    const last = this.#last[list] ?? NONE;
+    this.#set(page, NEXT, NONE);
+    this.#set(page, PREVIOUS, last);
+    if (last === NONE) this.#first[list] = page;
+    else this.#set(last, NEXT, page);
+    this.#last[list] = page;
+  }
+
+  #unlink(list: number, page: number): void {
+    const next = this.#get(page, NEXT);
+    const previous = this.#get(page, PREVIOUS);
+    if (next === NONE) this.#last[list] = previous;
+    else this.#set(next, PREVIOUS, previous);
+    if (previous === NONE) this.#first[list] = next;
+    else this.#set(previous, NEXT, next);
+  }
+
+  #get(page: number, field: number): number {
+    return this.#memory.words[page * WORDS_PER_PAGE + field] ?? NONE;
+  }
+
+  #set(page: number, field: number, value: number): void {
+    this.#memory.words[page * WORDS_PER_PAGE + field] = value;
+  }
+}
