@@ -1,0 +1,139 @@
+/**
+ * Objects of half a page, two a page and without a header (the proposal's third area; network buffers are of that
+ * size). Which halves are in use is in a table beside the memory; a free half whose neighbour is in use is
+ * in a list that goes through the free halves themselves.
+ *
+ * A page belongs to the CPU that took it. Who frees a half on another CPU puts it into a sink, as with small
+ * objects, and the owner collects: so lists and states are changed by one CPU only.
+ */
+import { PAGE_BYTES } from "./address-layout.ts";
+import { type PhysicalMemory, WORD_BYTES } from "./physical-memory.ts";
+import type { PageSource } from "./small-objects.ts";
+
+export const HALF_PAGE_BYTES = PAGE_BYTES / 2;
+const WORDS_PER_HALF = HALF_PAGE_BYTES / WORD_BYTES;
+/** Bits of a page's state: which halves are in use. */
+const LOWER = 1;
+const UPPER = 2;
+const BOTH = LOWER | UPPER;
+/** Words of a free half. */
+const NEXT = 0;
+const PREVIOUS = 1;
+const NONE = 0xffff_ffff;
+
+/** Physical addresses are numbers of bytes; halves are numbered through memory, two a page. */
+export class HalfPages {
+  readonly #memory: PhysicalMemory;
+  readonly #pages: PageSource;
+  readonly #cpus: number;
+  readonly #states: Uint8Array;
+  readonly #owners: Uint16Array;
+  /** By CPU: the first free half whose neighbour is in use. */
+  readonly #heads: Uint32Array;
+  /** By owner and freeing CPU: the half that was freed last. */
+  readonly #sinks: Uint32Array;
+
+  constructor(memory: PhysicalMemory, pages: PageSource, cpus: number) {
+    this.#memory = memory;
+    this.#pages = pages;
+    this.#cpus = cpus;
+    this.#states = new Uint8Array(new SharedArrayBuffer(memory.pageCount));
+    this.#owners = new Uint16Array(new SharedArrayBuffer(memory.pageCount * 2));
+    this.#heads = new Uint32Array(cpus).fill(NONE);
+    this.#sinks = new Uint32Array(cpus * cpus).fill(NONE);
+  }
+
+  /** @returns the object's physical address; undefined when there is no page for it */
+  allocate(cpu: number): number | undefined {
+    const head = this.#heads[cpu] ?? NONE;
+    if (head !== NONE) {
+      this.#unlink(cpu, head);
+      this.#states[head >>> 1] = BOTH;
+      return head * HALF_PAGE_BYTES;
+    }
+    const page = this.#pages.allocatePage(cpu);
+    if (page === undefined) return undefined;
+    this.#states[page] = LOWER;
+    this.#owners[page] = cpu;
+    this.#link(cpu, page * 2 + 1);
+    return page * PAGE_BYTES;
+  }
+
+  /**
+   * Frees an object on any CPU.
+   *
+   * @returns the CPU that has to collect it; undefined when it is free already
+   */
+  free(cpu: number, address: number): number | undefined {
+    const half = address / HALF_PAGE_BYTES;
+    const owner = this.#owners[half >>> 1] ?? 0;
+    if (owner === cpu) {
+      this.#freeHere(cpu, half);
+      return undefined;
+    }
+    const sink = owner * this.#cpus + cpu;
+    this.#set(half, NEXT, this.#sinks[sink] ?? NONE);
+    this.#sinks[sink] = half;
+    return owner;
+  }
+
+  /** Takes back what other CPUs freed of this one's. @returns how many objects */
+  collect(cpu: number): number {
+    let collected = 0;
+    for (let from = 0; from < this.#cpus; from += 1) {
+      const sink = cpu * this.#cpus + from;
+      let half = this.#sinks[sink] ?? NONE;
+      this.#sinks[sink] = NONE;
+      while (half !== NONE) {
+        const next = this.#get(half, NEXT);
+        this.#freeHere(cpu, half);
+        half = next;
+        collected += 1;
+      }
+    }
+    return collected;
+  }
+
+  /** Free halves of a CPU, the next to be used first. */
+  *freeOf(cpu: number): Generator<number> {
+    for (let half = this.#heads[cpu] ?? NONE; half !== NONE; half = this.#get(half, NEXT)) {
+      yield half * HALF_PAGE_BYTES;
+    }
+  }
+
+  #freeHere(cpu: number, half: number): void {
+    const page = half >>> 1;
+    const state = (this.#states[page] ?? 0) & ~(half % 2 === 0 ? LOWER : UPPER);
+    this.#states[page] = state;
+    if (state !== 0) {
+      this.#link(cpu, half);
+      return;
+    }
+    this.#unlink(cpu, half ^ 1);
+    this.#pages.freePage(page, cpu);
+  }
+
+  #link(cpu: number, half: number): void {
+    const head = this.#heads[cpu] ?? NONE;
+    this.#set(half, NEXT, head);
+    this.#set(half, PREVIOUS, NONE);
+    if (head !== NONE) this.#set(head, PREVIOUS, half);
+    this.#heads[cpu] = half;
+  }
+
+  #unlink(cpu: number, half: number): void {
+    const next = this.#get(half, NEXT);
+    const previous = this.#get(half, PREVIOUS);
+    if (next !== NONE) this.#set(next, PREVIOUS, previous);
+    if (previous === NONE) this.#heads[cpu] = next;
+    else this.#set(previous, NEXT, next);
+  }
+
+  #get(half: number, field: number): number {
+    return this.#memory.words[half * WORDS_PER_HALF + field] ?? NONE;
+  }
+
+  #set(half: number, field: number, value: number): void {
+    this.#memory.words[half * WORDS_PER_HALF + field] = value;
+  }
+}
