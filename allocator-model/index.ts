@@ -15,3 +15,4 @@ export {
 } from "./address-layout.ts";
 export { AllocatorError, type AllocatorErrorCode } from "./allocator-error.ts";
 export { type Explanation, explainAddress, explanationText } from "./explanation.ts";
+export { Heap, type HeapOptions, type Region, type Request } from "./heap.ts";
