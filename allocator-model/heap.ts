@@ -11,19 +11,22 @@ import {
   type SchemeName,
 } from "./address-layout.ts";
 import { AllocatorError } from "./allocator-error.ts";
+import { EarlyObjects, fitsEarly, isEarlyPage } from "./early-objects.ts";
 import { HALF_PAGE_BYTES, HalfPages } from "./half-pages.ts";
 import { LargeObjects, pageHeader, sharedHeader } from "./large-objects.ts";
 import { PageRanges } from "./page-ranges.ts";
 import { PhysicalMemory } from "./physical-memory.ts";
 import { type PageSource, SmallObjects, sizeClassOf } from "./small-objects.ts";
 
-export type Region = "mempool" | "half-page" | "page" | "large";
+export type Region = "mempool" | "half-page" | "page" | "large" | "early";
 
 export interface HeapOptions {
   readonly scheme: SchemeName;
   readonly pageCount: number;
   /** Default 1. */
   readonly cpus?: number | undefined;
+  /** Whether the CPUs are still down: small requests are early objects until `startCpus`. */
+  readonly isBooting?: boolean | undefined;
 }
 
 export interface Request {
@@ -34,6 +37,8 @@ export interface Request {
 }
 
 const SMALLEST_OBJECT = 8;
+/** Where an early object begins in its page, in the scheme that has a page for each. */
+const LONE_EARLY_OFFSET = 8;
 const DEFAULT_ALIGNMENT = 16;
 
 /** Which region a request goes to; its size is at least 8. Pure. */
@@ -60,9 +65,16 @@ function isSmall(size: number, alignment: number, largest: number): boolean {
 
 /** Where a region's objects are seen. */
 const areas: Readonly<Record<SchemeName, Readonly<Record<Region, AreaName>>>> = {
-  "offset-2013": { mempool: "main", "half-page": "main", page: "main", large: "main" },
-  osv: { mempool: "mempool", "half-page": "page", page: "page", large: "main" },
-  proposal: { mempool: "mempool", "half-page": "half-page", page: "page", large: "large" },
+  "offset-2013": {
+    ...{ mempool: "main", "half-page": "main", page: "main", large: "main", early: "main" },
+  },
+  osv: {
+    ...{ mempool: "mempool", "half-page": "page", page: "page", large: "main", early: "mempool" },
+  },
+  proposal: {
+    ...{ mempool: "mempool", "half-page": "half-page", page: "page", large: "large" },
+    early: "early",
+  },
 };
 
 export class Heap {
@@ -73,9 +85,12 @@ export class Heap {
   readonly #small: SmallObjects;
   readonly #halves: HalfPages;
   readonly #large: LargeObjects;
+  readonly #early: EarlyObjects;
+  #isBooting: boolean;
   readonly #areaNumbers: Readonly<Record<Region, number>>;
 
-  constructor({ scheme, pageCount, cpus = 1 }: HeapOptions) {
+  constructor({ scheme, pageCount, cpus = 1, isBooting = false }: HeapOptions) {
+    this.#isBooting = isBooting;
     this.#scheme = scheme;
     this.layout = layouts[scheme];
     this.memory = new PhysicalMemory(pageCount);
@@ -89,6 +104,7 @@ export class Heap {
     this.#halves = new HalfPages(this.memory, pages, cpus);
     const rules = scheme === "offset-2013" ? pageHeader : sharedHeader;
     this.#large = new LargeObjects(this.memory, this.ranges, rules);
+    this.#early = new EarlyObjects(this.memory, pages);
     const numberOf = (region: Region): number =>
       this.layout.areas.findIndex(({ name }) => name === areas[scheme][region]);
     this.#areaNumbers = {
@@ -96,7 +112,13 @@ export class Heap {
       "half-page": numberOf("half-page"),
       page: numberOf("page"),
       large: numberOf("large"),
+      early: numberOf("early"),
     };
+  }
+
+  /** From now on small requests are served by the CPUs' own pages. */
+  startCpus(): void {
+    this.#isBooting = false;
   }
 
   /** Bytes of the pages that are not free. */
@@ -117,7 +139,7 @@ export class Heap {
       throw new AllocatorError("WL_ALLOC_RANGE", text);
     }
     const minimum = this.#minimumSize(size, alignment);
-    const region = dispatches[this.#scheme](minimum, alignment);
+    const region = this.#regionFor(minimum, alignment);
     const physical = this.#allocate(region, { size: minimum, alignment, cpu });
     if (physical === undefined) return undefined;
     return encodeAddress(this.layout, this.#areaNumbers[region], BigInt(physical));
@@ -142,6 +164,10 @@ export class Heap {
         return PAGE_BYTES;
       case "large":
         return this.#large.usableBytes(physical);
+      case "early":
+        return this.#scheme === "offset-2013"
+          ? PAGE_BYTES - LONE_EARLY_OFFSET
+          : this.#early.usableBytes(physical);
     }
   }
 
@@ -153,6 +179,13 @@ export class Heap {
   /** A CPU takes back what others freed of its own. @returns how many objects */
   collect(cpu: number): number {
     return this.#small.collect(cpu) + this.#halves.collect(cpu);
+  }
+
+  #regionFor(size: number, alignment: number): Region {
+    const region = dispatches[this.#scheme](size, alignment);
+    if (!this.#isBooting || region === "large") return region;
+    if (this.#scheme === "offset-2013") return "early";
+    return fitsEarly(size, alignment) ? "early" : region;
   }
 
   /** Before areas, an aligned request was one for a larger object that happens to be aligned. */
@@ -177,7 +210,16 @@ export class Heap {
       }
       case "large":
         return this.#large.allocate(size, alignment);
+      case "early":
+        return this.#scheme === "offset-2013"
+          ? this.#loneEarly()
+          : this.#early.allocate(size, alignment);
     }
+  }
+
+  #loneEarly(): number | undefined {
+    const page = this.ranges.allocate(1);
+    return page === undefined ? undefined : page * PAGE_BYTES + LONE_EARLY_OFFSET;
   }
 
   /** @returns the CPU that is to collect; undefined when none needs to */
@@ -193,6 +235,10 @@ export class Heap {
       case "large":
         this.#large.free(physical);
         return undefined;
+      case "early":
+        if (this.#scheme === "offset-2013") this.ranges.free(Math.floor(physical / PAGE_BYTES), 1);
+        else this.#early.free(physical);
+        return undefined;
     }
   }
 
@@ -207,17 +253,29 @@ export class Heap {
       throw new AllocatorError("WL_ALLOC_ADDRESS", text);
     }
     if (this.#scheme === "offset-2013") {
-      // All it has is the offset: what begins a page is large.
-      return { region: physical % PAGE_BYTES === 0 ? "large" : "mempool", physical };
+      return { region: regionByOffset(physical % PAGE_BYTES), physical };
     }
-    const region = regions.find((one) => this.#areaNumbers[one] === decoded.number);
+    const region = this.#regionIn(decoded.number, physical);
     if (region) return { region, physical };
     throw new AllocatorError("WL_ALLOC_ADDRESS", `No object is at "${hex(address)}"`);
+  }
+
+  /** OSv's pages of early objects are among those of small ones; their header has no owner. */
+  #regionIn(area: number, physical: number): Region | undefined {
+    const region = regions.find((one) => this.#areaNumbers[one] === area);
+    if (region !== "mempool" || this.#scheme !== "osv") return region;
+    return isEarlyPage(this.memory, Math.floor(physical / PAGE_BYTES)) ? "early" : region;
   }
 }
 
 /** By area: in OSv's scheme a half page is none, so a page comes first. */
-const regions: readonly Region[] = ["mempool", "page", "half-page", "large"];
+const regions: readonly Region[] = ["mempool", "page", "half-page", "large", "early"];
+
+/** All that free had before areas. */
+function regionByOffset(offset: number): Region {
+  if (offset === 0) return "large";
+  return offset === LONE_EARLY_OFFSET ? "early" : "mempool";
+}
 
 function defaultAlignment(size: number): number {
   const power = 2 ** Math.ceil(Math.log2(Math.max(size, 1)));

@@ -133,6 +133,28 @@ test("by its offset, the inside of a large object is a large object; by its addr
   assert.is(proposal.regionOf(malloc(proposal, 5000)), "large");
 });
 
+test("before the CPUs are up small objects are early ones, and are told from others ever after", () => {
+  for (const scheme of SCHEMES) {
+    const heap = new Heap({ scheme, pageCount: 64, isBooting: true });
+    const early = [5, 100, 1000].map((bytes) => malloc(heap, bytes));
+    const large = malloc(heap, 20_000);
+    heap.startCpus();
+    const small = malloc(heap, 100);
+    assert.equal(
+      early.map((address) => heap.regionOf(address)),
+      ["early", "early", "early"],
+    );
+    assert.equal(
+      [large, small].map((address) => heap.regionOf(address)),
+      ["large", "mempool"],
+    );
+    const pages = heap.footprintBytes / 4096;
+    for (const address of early) heap.free(address);
+    // A page for each by their offset; one for all by their address.
+    assert.is(pages - heap.footprintBytes / 4096, scheme === "offset-2013" ? 3 : 1, scheme);
+  }
+});
+
 test("what is no object is refused", () => {
   const heap = heapOf("proposal", 16);
   for (const address of [0n, 0xffff_f000_0000_0000n, 0xffff_9000_0100_0000n, 1n << 60n]) {
