@@ -6,8 +6,8 @@
 import { cpus, release } from "node:os";
 import { findQemu } from "../../host-tools/qemu/binary.ts";
 
-/** Milliseconds, seconds, bytes, MiB, or events per second. */
-export type BenchUnit = "ms" | "s" | "bytes" | "MiB" | "1/s";
+/** Nanoseconds, milliseconds, seconds, bytes, MiB, or events per second. */
+export type BenchUnit = "ns" | "ms" | "s" | "bytes" | "MiB" | "1/s";
 
 export interface BenchCase {
   readonly case: string;

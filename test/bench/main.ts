@@ -5,6 +5,7 @@ import { type BenchReport, table } from "./bench.ts";
 /** Each runs itself RUNS times (its own default when not told) and reports. */
 const BENCHES: Readonly<Record<string, () => Promise<(runs?: number) => Promise<BenchReport>>>> = {
   agent: async () => (await import("./agent.ts")).benchAgent,
+  allocator: async () => (await import("./allocator.ts")).benchAllocator,
   build: async () => (await import("./build.ts")).benchBuild,
   density: async () => (await import("./density.ts")).benchDensity,
   help: async () => (await import("./help.ts")).benchHelp,
