@@ -8,6 +8,7 @@
  */
 import { PAGE_BYTES } from "./address-layout.ts";
 import { type PhysicalMemory, WORD_BYTES } from "./physical-memory.ts";
+import { Sinks } from "./sinks.ts";
 import type { PageSource } from "./small-objects.ts";
 
 export const HALF_PAGE_BYTES = PAGE_BYTES / 2;
@@ -25,22 +26,19 @@ const NONE = 0xffff_ffff;
 export class HalfPages {
   readonly #memory: PhysicalMemory;
   readonly #pages: PageSource;
-  readonly #cpus: number;
   readonly #states: Uint8Array;
   readonly #owners: Uint16Array;
   /** By CPU: the first free half whose neighbour is in use. */
   readonly #heads: Uint32Array;
-  /** By owner and freeing CPU: the half that was freed last. */
-  readonly #sinks: Uint32Array;
+  readonly #sinks: Sinks;
 
   constructor(memory: PhysicalMemory, pages: PageSource, cpus: number) {
     this.#memory = memory;
     this.#pages = pages;
-    this.#cpus = cpus;
     this.#states = new Uint8Array(new SharedArrayBuffer(memory.pageCount));
     this.#owners = new Uint16Array(new SharedArrayBuffer(memory.pageCount * 2));
     this.#heads = new Uint32Array(cpus).fill(NONE);
-    this.#sinks = new Uint32Array(cpus * cpus).fill(NONE);
+    this.#sinks = new Sinks(memory, cpus);
   }
 
   /** @returns the object's physical address; undefined when there is no page for it */
@@ -71,25 +69,16 @@ export class HalfPages {
       this.#freeHere(cpu, half);
       return undefined;
     }
-    const sink = owner * this.#cpus + cpu;
-    this.#set(half, NEXT, this.#sinks[sink] ?? NONE);
-    this.#sinks[sink] = half;
+    this.#sinks.push(owner, cpu, address);
     return owner;
   }
 
   /** Takes back what other CPUs freed of this one's. @returns how many objects */
   collect(cpu: number): number {
     let collected = 0;
-    for (let from = 0; from < this.#cpus; from += 1) {
-      const sink = cpu * this.#cpus + from;
-      let half = this.#sinks[sink] ?? NONE;
-      this.#sinks[sink] = NONE;
-      while (half !== NONE) {
-        const next = this.#get(half, NEXT);
-        this.#freeHere(cpu, half);
-        half = next;
-        collected += 1;
-      }
+    for (const address of this.#sinks.take(cpu)) {
+      this.#freeHere(cpu, address / HALF_PAGE_BYTES);
+      collected += 1;
     }
     return collected;
   }

@@ -6,6 +6,7 @@
  */
 import { PAGE_BYTES } from "./address-layout.ts";
 import { type PhysicalMemory, WORD_BYTES, WORDS_PER_PAGE } from "./physical-memory.ts";
+import { Sinks } from "./sinks.ts";
 
 /** Where whole pages come from. */
 export interface PageSource {
@@ -47,8 +48,8 @@ export class SmallObjects {
   /** Of pages with a free object, by CPU and class. */
   readonly #first: Uint32Array;
   readonly #last: Uint32Array;
-  /** By owner and freeing CPU: the first object's word, and how many were pushed since the owner was told. */
-  readonly #sinks: Uint32Array;
+  readonly #sinks: Sinks;
+  /** By owner and freeing CPU: how many were pushed since the owner was told. */
   readonly #pushes: Uint32Array;
 
   constructor(memory: PhysicalMemory, pages: PageSource, cpus: number) {
@@ -57,7 +58,7 @@ export class SmallObjects {
     this.#cpus = cpus;
     this.#first = new Uint32Array(cpus * SIZE_CLASSES).fill(NONE);
     this.#last = new Uint32Array(cpus * SIZE_CLASSES).fill(NONE);
-    this.#sinks = new Uint32Array(cpus * cpus).fill(NONE);
+    this.#sinks = new Sinks(memory, cpus);
     this.#pushes = new Uint32Array(cpus * cpus);
   }
 
@@ -87,10 +88,8 @@ export class SmallObjects {
       this.#freeHere(page, address);
       return undefined;
     }
+    this.#sinks.push(owner, cpu, address);
     const sink = owner * this.#cpus + cpu;
-    const word = address / WORD_BYTES;
-    this.#memory.words[word] = this.#sinks[sink] ?? NONE;
-    this.#sinks[sink] = word;
     const pushes = (this.#pushes[sink] ?? 0) + 1;
     this.#pushes[sink] = pushes > SINK_PUSHES ? 0 : pushes;
     return pushes > SINK_PUSHES ? owner : undefined;
@@ -99,16 +98,9 @@ export class SmallObjects {
   /** Takes back what other CPUs freed of this one's. @returns how many objects */
   collect(cpu: number): number {
     let collected = 0;
-    for (let from = 0; from < this.#cpus; from += 1) {
-      const sink = cpu * this.#cpus + from;
-      let word = this.#sinks[sink] ?? NONE;
-      this.#sinks[sink] = NONE;
-      while (word !== NONE) {
-        const next = this.#memory.words[word] ?? NONE;
-        this.#freeHere(Math.floor(word / WORDS_PER_PAGE), word * WORD_BYTES);
-        word = next;
-        collected += 1;
-      }
+    for (const address of this.#sinks.take(cpu)) {
+      this.#freeHere(Math.floor(address / PAGE_BYTES), address);
+      collected += 1;
     }
     return collected;
   }

@@ -1,20 +1,13 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { EarlyObjects, fitsEarly } from "../../../allocator-model/early-objects.ts";
-import { PageRanges } from "../../../allocator-model/page-ranges.ts";
-import { PhysicalMemory } from "../../../allocator-model/physical-memory.ts";
 import { suite } from "../../support/suite.ts";
+import { pageRig } from "./page-rig.ts";
 
 const test = suite("early objects");
 
 function rig(pages = 64) {
-  const memory = new PhysicalMemory(pages);
-  const ranges = new PageRanges(memory);
-  ranges.free(0, pages);
-  const source = {
-    allocatePage: () => ranges.allocate(1),
-    freePage: (page: number) => ranges.free(page, 1),
-  };
+  const { memory, ranges, source } = pageRig(pages);
   return { memory, ranges, early: new EarlyObjects(memory, source) };
 }
 

@@ -2,20 +2,13 @@ import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { PAGE_BYTES } from "../../../allocator-model/address-layout.ts";
 import { HALF_PAGE_BYTES, HalfPages } from "../../../allocator-model/half-pages.ts";
-import { PageRanges } from "../../../allocator-model/page-ranges.ts";
-import { PhysicalMemory } from "../../../allocator-model/physical-memory.ts";
 import { suite } from "../../support/suite.ts";
+import { pageRig } from "./page-rig.ts";
 
 const test = suite("half pages");
 
 function rig({ pages = 8, cpus = 2 } = {}) {
-  const memory = new PhysicalMemory(pages);
-  const ranges = new PageRanges(memory);
-  ranges.free(0, pages);
-  const source = {
-    allocatePage: () => ranges.allocate(1),
-    freePage: (page: number) => ranges.free(page, 1),
-  };
+  const { memory, ranges, source } = pageRig(pages);
   return { memory, ranges, halves: new HalfPages(memory, source, cpus) };
 }
 

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { PAGE_BYTES } from "../../../allocator-model/address-layout.ts";
-import { PageRanges } from "../../../allocator-model/page-ranges.ts";
-import { PhysicalMemory } from "../../../allocator-model/physical-memory.ts";
+import type { PageRanges } from "../../../allocator-model/page-ranges.ts";
+import type { PhysicalMemory } from "../../../allocator-model/physical-memory.ts";
 import {
   bytesOf,
-  type PageSource,
   POOL_HEADER_BYTES,
   SIZE_CLASSES,
   SmallObjects,
   sizeClassOf,
 } from "../../../allocator-model/small-objects.ts";
 import { suite } from "../../support/suite.ts";
+import { pageRig } from "./page-rig.ts";
 
 const test = suite("small objects");
 
@@ -22,13 +22,7 @@ interface Rig {
 }
 
 function rig({ pages = 16, cpus = 2 } = {}): Rig {
-  const memory = new PhysicalMemory(pages);
-  const ranges = new PageRanges(memory);
-  ranges.free(0, pages);
-  const source: PageSource = {
-    allocatePage: () => ranges.allocate(1),
-    freePage: (page) => ranges.free(page, 1),
-  };
+  const { memory, ranges, source } = pageRig(pages);
   return { memory, ranges, objects: new SmallObjects(memory, source, cpus) };
 }
 
