@@ -12,14 +12,15 @@ const ALWAYS = [
 
 /**
  * What Debian's kernel sets up and a guest has no use for: hibernation, same-page merging, measuring and
- * signing of files and modules (ours are of the image, which is content-addressed), disk quotas, the
- * arbiter of graphics cards, pulse-per-second clocks, NetLabel, power capping. 10,000 of 98,000 translated
- * blocks. A kernel that has no function of such a name passes it over.
+ * signing of files and modules (ours are of the image, which is content-addressed), AppArmor's files, the
+ * arbiter of graphics cards, pulse-per-second clocks, NetLabel, power capping. Only such whose callers find out
+ * that they are not there: dquot_init and blacklist_init are not among them, because a quota or a signed module
+ * would then use a null pointer. A kernel that has no function of such a name passes it over.
  */
 const UNUSED_INITCALLS = [
   ...["snapshot_device_init", "ksm_init", "init_ima", "init_evm", "init_encrypted"],
-  ...["load_system_certificate_list", "blacklist_init", "crypto_kdf108_init", "aa_create_aafs"],
-  ...["dquot_init", "vga_arb_device_init", "pps_init", "netlbl_init", "powercap_init"],
+  ...["load_system_certificate_list", "crypto_kdf108_init", "aa_create_aafs"],
+  ...["vga_arb_device_init", "pps_init", "netlbl_init", "powercap_init"],
 ];
 
 /**
@@ -27,9 +28,9 @@ const UNUSED_INITCALLS = [
  * tables for every device; no self-tests; no mitigations and no single-CPU patching, because patching the
  * kernel throws translated code away and protects nothing on an emulated CPU; no clearing of every page
  * at allocation, which fresh memory does not need; a clock that is not calibrated for a second; no accounts
- * of memory and of stalls per group, of which there is one; the same addresses in every process, so that code of shared
- * libraries is translated once. The last one states the frequency of QEMU's local APIC timer (hw/i386/apic: a tick is a nanosecond) to a kernel that
- * "windlass kernel build" made, which then does not measure it for 0.2 s; another one ignores it.
+ * of memory per group, of which there is one; the same addresses in every process, so that code of shared
+ * libraries is translated once. The last one states the frequency of QEMU's local APIC timer (hw/i386/apic: a
+ * tick is a nanosecond) to a kernel that "windlass kernel build" made, which then does not measure it for 0.2 s; another one ignores it.
  */
 const EMULATED = [
   "acpi=noirq",
@@ -40,7 +41,6 @@ const EMULATED = [
   "tsc=reliable",
   "no_timer_check",
   "cgroup_disable=memory",
-  "psi=0",
   "norandmaps",
   `initcall_blacklist=${UNUSED_INITCALLS.join(",")}`,
   "lapic_timer_hz=1000000000",
