@@ -227,9 +227,12 @@ withMachine("late-bound arguments reach the hook, and others make the start cold
   assert.match(await whyCold({ environment: { OTHER: "1" } }), "started with another OTHER");
 });
 
-withMachine("late-bound values that the record has no room for make the start cold, and says so", async () => {
+withMachine("late-bound values that are too long make the start cold, and it says so", async () => {
   const why = await whyCold({ environment: { LATE: "x".repeat(5000) } });
-  assert.match(why, /^template "warm" cannot be loaded: late-bound .* take \d+ bytes, not up to 3072$/);
+  assert.match(
+    why,
+    /^template "warm" cannot be loaded: late-bound .* take \d+ bytes, not up to 3072$/,
+  );
 });
 
 withMachine("a clone that was stopped starts again, as a clone", async () => {
