@@ -1,6 +1,10 @@
 /** What an address means, for people: `windlass alloc explain`. Pure. */
 import { decodeAddress, encodeAddress, hex } from "./address.ts";
 import { type AddressLayout, type Area, PAGE_BYTES } from "./address-layout.ts";
+import { EARLY_HEADER_BYTES } from "./early-objects.ts";
+import { HALF_PAGE_BYTES } from "./half-pages.ts";
+import { sharedHeader } from "./large-objects.ts";
+import { POOL_HEADER_BYTES } from "./small-objects.ts";
 
 export interface Explanation {
   readonly address: string;
@@ -15,16 +19,12 @@ export interface Explanation {
   readonly aliases: Readonly<Record<string, string>>;
 }
 
-/** Of a page of small objects: owner, CPU, count, list links, free list (include/osv/mempool.hh). */
-const POOL_HEADER_BYTES = 40;
 const SMALLEST_OBJECT = 8;
 const LARGEST_POOL_OBJECT = 1024;
-const HALF_PAGE_BYTES = PAGE_BYTES / 2;
-/** Behind the header of 56 bytes, at the usual alignment (core/mempool.cc, malloc_large). */
-const LARGE_OBJECT_OFFSET = 64;
-/** Of a page of early objects; before each object is its size, two bytes. */
-const EARLY_HEADER_BYTES = 16;
-const EARLY_OBJECT_OFFSET_MIN = 18;
+/** At the alignment of malloc(3). */
+const LARGE_OBJECT_OFFSET = sharedHeader.offset(16);
+/** Before each object is its size, two bytes. */
+const EARLY_OBJECT_OFFSET_MIN = EARLY_HEADER_BYTES + 2;
 
 /** @throws {AllocatorError} WL_ALLOC_ADDRESS when it has more than 64 bits */
 export function explainAddress(layout: AddressLayout, address: bigint): Explanation {
