@@ -13,7 +13,9 @@ for (const host of ["127.0.0.1", "::"]) {
   test(`is the epoll instance of this thread, whatever others there are (${host})`, async () => {
     // A loop of its own, with a listener of its own.
     const script = `require("node:net").createServer().listen(0, "127.0.0.1", function () {
-    require("node:worker_threads").parentPort.postMessage(this.address().port);
+    const { port } = this.address();
+    const tell = () => require("node:worker_threads").parentPort.postMessage(port);
+    setImmediate(() => setImmediate(tell)); // Its loop has waited once by then, as below.
   })`;
     const worker = new Worker(script, { eval: true });
     const [theirPort] = await once(worker, "message");
