@@ -36,8 +36,6 @@ export interface AddressLayout {
   readonly base: bigint;
   /** By number. There are 2 to the power of n, and n bits of the address from AREA_SHIFT on are the number. */
   readonly areas: readonly Area[];
-  /** Begin of the half of the address space that the areas are not in, or of the part below them. */
-  readonly elsewhere: string;
 }
 
 /** An area is 16 TiB: the physical address is in the bits below. */
@@ -51,7 +49,6 @@ export const layouts: Readonly<Record<SchemeName, AddressLayout>> = {
     scheme: "offset-2013",
     base: 0xffff_c000_0000_0000n,
     areas: [{ name: "main", mapping: "identity", use: "everything; the offset in the page tells" }],
-    elsewhere: "kernel image and application mappings",
   },
   osv: {
     scheme: "osv",
@@ -62,7 +59,6 @@ export const layouts: Readonly<Record<SchemeName, AddressLayout>> = {
       { name: "mempool", mapping: "identity", use: "objects of up to 1024 bytes, and early ones" },
       { name: "debug", mapping: "table", use: "the debug allocator" },
     ],
-    elsewhere: "kernel image and application mappings",
   },
   proposal: {
     scheme: "proposal",
@@ -77,6 +73,5 @@ export const layouts: Readonly<Record<SchemeName, AddressLayout>> = {
       { name: "early", mapping: "identity", use: "objects from before the CPUs are up" },
       { name: "debug", mapping: "table", use: "the debug allocator" },
     ],
-    elsewhere: "kernel image and application mappings",
   },
 };

@@ -37,7 +37,7 @@ export function explainAddress(layout: AddressLayout, address: bigint): Explanat
   }
   if (decoded.kind === "elsewhere") {
     const notes = [
-      `${sentence(layout.elsewhere)}: mapped page by page, or not at all`,
+      "Kernel image and application mappings: mapped page by page, or not at all",
       scheme === "offset-2013"
         ? "No block of the heap: free(3) would look at its offset in the page all the same"
         : "No allocator owns it: free(3) refuses it, unless it is a large object that was mapped",
@@ -179,10 +179,6 @@ function aliasesOf(layout: AddressLayout, number: number, offset: bigint): Recor
     aliases[name] = hex(encodeAddress(layout, index, offset));
   }
   return aliases;
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** As text, for a terminal. */

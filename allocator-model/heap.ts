@@ -40,6 +40,8 @@ const SMALLEST_OBJECT = 8;
 /** Where an early object begins in its page, in the scheme that has a page for each. */
 const LONE_EARLY_OFFSET = 8;
 const DEFAULT_ALIGNMENT = 16;
+/** A quarter of a page, since a page has room for one object of half a page beside the header. */
+const LARGEST_SMALL_OBJECT = 1024;
 
 /** Which region a request goes to; its size is at least 8. Pure. */
 type Dispatch = (size: number, alignment: number) => Region;
@@ -48,19 +50,19 @@ const dispatches: Readonly<Record<SchemeName, Dispatch>> = {
   // Alignment was none of its business: an aligned request asks for more.
   "offset-2013": (size) => (size <= 2048 ? "mempool" : "large"),
   osv: (size, alignment) => {
-    if (isSmall(size, alignment, 1024)) return "mempool";
+    if (isSmall(size, alignment)) return "mempool";
     return size <= PAGE_BYTES && alignment <= PAGE_BYTES ? "page" : "large";
   },
   proposal: (size, alignment) => {
-    if (isSmall(size, alignment, 1024)) return "mempool";
+    if (isSmall(size, alignment)) return "mempool";
     if (size <= HALF_PAGE_BYTES && alignment <= HALF_PAGE_BYTES) return "half-page";
     return size <= PAGE_BYTES && alignment <= PAGE_BYTES ? "page" : "large";
   },
 };
 
 /** std_malloc of OSv: objects of a power of two are aligned to it. */
-function isSmall(size: number, alignment: number, largest: number): boolean {
-  return (size <= largest && alignment <= size) || (alignment <= largest && size <= alignment);
+function isSmall(size: number, alignment: number): boolean {
+  return Math.max(size, alignment) <= LARGEST_SMALL_OBJECT;
 }
 
 /** Where a region's objects are seen. */

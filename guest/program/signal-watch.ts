@@ -14,6 +14,7 @@ export function watchSignal(signal: NodeJS.Signals, onSignal: () => void): void 
     try {
       return Reflect.apply(process.emit, process, event);
     } finally {
+      // Last: whatever came after it, every clone would do as it wakes.
       onSignal();
     }
   };
