@@ -33,7 +33,7 @@ export interface Foreground extends Interrupts {
  * Shows a started instance to its end.
  *
  * @returns the program's exit status
- * @throws {HostError} WL_BOOT_FAILED when the machine ended before the program began; or the reason of
+ * @throws {HostError} WL_BOOT_FAILED when the machine ended before the program began, or for want of memory; or the reason of
  *   the interruption, when the machine has ended
  */
 export async function foreground(instance: Instance, context: Foreground): Promise<number> {
@@ -74,9 +74,16 @@ export async function foreground(instance: Instance, context: Foreground): Promi
   signal.throwIfAborted();
   if (exit) return statusOf(exit);
   const failure = await boot;
-  if (failure) throw failure;
+  // The program may run, and print, before its machine counts as ready: its end is no failed boot then.
+  if (failure && !(ending.programHasBegun && isBootFailed(failure))) throw failure;
   if (ending.programHasBegun) context.report(machineLost(name));
   return end?.exitCode ?? LOST_STATUS;
+}
+
+/** The machine ended, and it was not for want of memory: that is said with what to do about it. */
+function isBootFailed(error: unknown): boolean {
+  const isFailed = error instanceof HostError && error.code === "WL_BOOT_FAILED";
+  return isFailed && error.facts.detail?.["isTooSmall"] !== true;
 }
 
 /** Somebody ended it from elsewhere, or something did: the program's own end was never told. */
