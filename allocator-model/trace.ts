@@ -20,7 +20,7 @@ export interface Trace {
   readonly cpuOf: Uint8Array;
   /** Of MALLOC: 0 for malloc's own alignment. */
   readonly alignmentLog2: Uint8Array;
-  /** Used for another object only after the first is freed. */
+  /** Below `length`. Used for another object only after the first is freed. */
   readonly ids: Uint32Array;
   /** Bytes; 0 with FREE. */
   readonly sizes: Uint32Array;
