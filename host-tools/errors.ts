@@ -36,6 +36,10 @@ export type HostErrorCode =
   | "WL_GUEST_UNREACHABLE"
   | "WL_GUEST_REFUSED"
   | "WL_GUEST_PROTOCOL"
+  /** There is no C compiler, or it refuses a program of ours. */
+  | "WL_COMPILER_UNAVAILABLE"
+  /** A trace could not be replayed with an allocator of this host. */
+  | "WL_REPLAY_FAILED"
   /** The host refused a file operation: disk full, read-only, no permission. */
   | "WL_HOST_IO";
 
