@@ -3,6 +3,7 @@
  * a header of 16 bytes, each behind its size in two bytes. A page goes back when its last object is freed.
  */
 import { PAGE_BYTES } from "./address-layout.ts";
+import { Lock } from "./lock.ts";
 import { type PhysicalMemory, WORDS_PER_PAGE } from "./physical-memory.ts";
 import type { PageSource } from "./small-objects.ts";
 
@@ -27,6 +28,8 @@ export function isEarlyPage({ words }: PhysicalMemory, page: number): boolean {
 export class EarlyObjects {
   readonly #memory: PhysicalMemory;
   readonly #pages: PageSource;
+  /** Objects are allocated by the CPU that boots, and freed by any. */
+  readonly #lock: Lock;
   /** The page that is being filled, and where its free part begins. */
   #page: number | undefined;
   #next = 0;
@@ -34,6 +37,7 @@ export class EarlyObjects {
   constructor(memory: PhysicalMemory, pages: PageSource) {
     this.#memory = memory;
     this.#pages = pages;
+    this.#lock = new Lock(memory);
   }
 
   /** @returns the object's physical address; undefined when there is no page for it */
@@ -55,6 +59,12 @@ export class EarlyObjects {
 
   /** Freeing it again does nothing. */
   free(address: number): void {
+    this.#lock.acquire();
+    this.#free(address);
+    this.#lock.release();
+  }
+
+  #free(address: number): void {
     const size = this.usableBytes(address);
     if (size === 0) return;
     const page = Math.floor(address / PAGE_BYTES);

@@ -4,7 +4,8 @@
  * in a list that goes through the free halves themselves.
  *
  * A page belongs to the CPU that took it. Who frees a half on another CPU puts it into a sink, as with small
- * objects, and the owner collects: so lists and states are changed by one CPU only.
+ * objects, and the owner collects, at the latest before it takes another page: so lists and states are
+ * changed by one CPU only.
  */
 import { PAGE_BYTES } from "./address-layout.ts";
 import { type PhysicalMemory, WORD_BYTES } from "./physical-memory.ts";
@@ -21,13 +22,16 @@ const BOTH = LOWER | UPPER;
 const NEXT = 0;
 const PREVIOUS = 1;
 const NONE = 0xffff_ffff;
+/** Pushes to one sink after which its owner is told to collect: 32 KiB wait there at most. */
+const SINK_PUSHES = 16;
 
 /** Physical addresses are numbers of bytes; halves are numbered through memory, two a page. */
 export class HalfPages {
   readonly #memory: PhysicalMemory;
   readonly #pages: PageSource;
   readonly #states: Uint8Array;
-  readonly #owners: Uint16Array;
+  /** CPUs. */
+  readonly #owners: Uint8Array;
   /** By CPU: the first free half whose neighbour is in use. */
   readonly #heads: Uint32Array;
   readonly #sinks: Sinks;
@@ -35,14 +39,15 @@ export class HalfPages {
   constructor(memory: PhysicalMemory, pages: PageSource, cpus: number) {
     this.#memory = memory;
     this.#pages = pages;
-    this.#states = new Uint8Array(new SharedArrayBuffer(memory.pageCount));
-    this.#owners = new Uint16Array(new SharedArrayBuffer(memory.pageCount * 2));
-    this.#heads = new Uint32Array(cpus).fill(NONE);
-    this.#sinks = new Sinks(memory, cpus);
+    this.#states = memory.bytesTable(memory.pageCount);
+    this.#owners = memory.bytesTable(memory.pageCount);
+    this.#heads = memory.wordsTable(cpus, NONE);
+    this.#sinks = new Sinks(memory, cpus, SINK_PUSHES);
   }
 
   /** @returns the object's physical address; undefined when there is no page for it */
   allocate(cpu: number): number | undefined {
+    if (this.#heads[cpu] === NONE) this.collect(cpu);
     const head = this.#heads[cpu] ?? NONE;
     if (head !== NONE) {
       this.#unlink(cpu, head);
@@ -60,7 +65,7 @@ export class HalfPages {
   /**
    * Frees an object on any CPU.
    *
-   * @returns the CPU that has to collect it; undefined when it is free already
+   * @returns the CPU that should collect now; undefined when none need
    */
   free(cpu: number, address: number): number | undefined {
     const half = address / HALF_PAGE_BYTES;
@@ -69,8 +74,7 @@ export class HalfPages {
       this.#freeHere(cpu, half);
       return undefined;
     }
-    this.#sinks.push(owner, cpu, address);
-    return owner;
+    return this.#sinks.push(owner, cpu, address) ? owner : undefined;
   }
 
   /** Takes back what other CPUs freed of this one's. @returns how many objects */
@@ -88,6 +92,34 @@ export class HalfPages {
     for (let half = this.#heads[cpu] ?? NONE; half !== NONE; half = this.#get(half, NEXT)) {
       yield half * HALF_PAGE_BYTES;
     }
+  }
+
+  /** @returns what is wrong with lists and states: a sentence each */
+  violations(cpus: number): string[] {
+    const found: string[] = [];
+    const listed = new Set<number>();
+    for (let cpu = 0; cpu < cpus; cpu += 1) {
+      let previous = NONE;
+      for (const address of this.freeOf(cpu)) {
+        const half = address / HALF_PAGE_BYTES;
+        const state = this.#states[half >>> 1];
+        if (listed.has(half)) {
+          found.push(`The list of CPU ${cpu} has half ${half} twice`);
+          break;
+        }
+        listed.add(half);
+        if (state !== (half % 2 === 0 ? UPPER : LOWER)) found.push(`Half ${half} is not free`);
+        if (this.#owners[half >>> 1] !== cpu) found.push(`Half ${half} is not of CPU ${cpu}`);
+        if (this.#get(half, PREVIOUS) !== previous) found.push(`The list is torn at half ${half}`);
+        previous = half;
+      }
+    }
+    for (const [page, state] of this.#states.entries()) {
+      const free = state === LOWER ? page * 2 + 1 : page * 2;
+      if ((state === LOWER || state === UPPER) && !listed.has(free))
+        found.push(`Half ${free} is free and in no list`);
+    }
+    return found;
   }
 
   #freeHere(cpu: number, half: number): void {

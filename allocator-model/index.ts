@@ -14,5 +14,7 @@ export {
   type SchemeName,
 } from "./address-layout.ts";
 export { AllocatorError, type AllocatorErrorCode } from "./allocator-error.ts";
+export type { Region } from "./dispatch.ts";
 export { type Explanation, explainAddress, explanationText } from "./explanation.ts";
-export { Heap, type HeapOptions, type Region, type Request } from "./heap.ts";
+export { Heap, type HeapOptions, type Request } from "./heap.ts";
+export type { HeapShare } from "./heap-core.ts";

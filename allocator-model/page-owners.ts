@@ -20,7 +20,7 @@ export class PageOwners {
   readonly codes: Uint8Array;
 
   constructor(memory: PhysicalMemory) {
-    this.codes = new Uint8Array(new SharedArrayBuffer(memory.pageCount));
+    this.codes = memory.bytesTable(memory.pageCount);
   }
 
   of(page: number): PageOwner | undefined {
@@ -28,6 +28,8 @@ export class PageOwners {
   }
 
   set(owner: PageOwner, first: number, pages = 1): void {
-    this.codes.fill(pageOwnerNames.indexOf(owner), first, first + pages);
+    const code = pageOwnerNames.indexOf(owner);
+    if (pages === 1) this.codes[first] = code;
+    else this.codes.fill(code, first, first + pages);
   }
 }

@@ -5,6 +5,7 @@
  * the last page of each, so that a range that is freed finds its neighbours at once.
  */
 import { AllocatorError } from "./allocator-error.ts";
+import { Lock } from "./lock.ts";
 import { type PhysicalMemory, WORDS_PER_PAGE } from "./physical-memory.ts";
 
 /** List k has the ranges of 2^k pages up to, but not including, 2^(k+1). */
@@ -18,24 +19,50 @@ const SIZE = 0;
 const NEXT = 1;
 const PREVIOUS = 2;
 
+/** Words of the state: the lists' first ranges, then these. */
+const NOT_EMPTY = ORDERS + 1;
+const FREE_PAGES = ORDERS + 2;
+const STATE_WORDS = ORDERS + 3;
+
 export class PageRanges {
+  /** OSv's free_page_ranges_lock. */
+  readonly lock: Lock;
   readonly #memory: PhysicalMemory;
-  readonly #heads = new Uint32Array(ORDERS + 1).fill(NONE);
-  /** Bit k: list k is not empty. */
-  #notEmpty = 0;
+  readonly #state: Uint32Array;
   /** A bit a page: first or last of a free range. */
   readonly #edges: Uint32Array;
-  #freePages = 0;
+  #allocationsToFault = Number.POSITIVE_INFINITY;
+  #faults = 0;
 
   /** Nothing is free at first: see `free`. */
   constructor(memory: PhysicalMemory) {
     this.#memory = memory;
-    const words = Math.ceil(memory.pageCount / 32);
-    this.#edges = new Uint32Array(new SharedArrayBuffer(words * 4));
+    this.lock = new Lock(memory);
+    this.#state = memory.wordsTable(STATE_WORDS);
+    if (!memory.isAttached) this.#state.fill(NONE, 0, ORDERS + 1);
+    this.#edges = memory.wordsTable(Math.ceil(memory.pageCount / 32));
   }
 
   get freePages(): number {
-    return this.#freePages;
+    return this.#state[FREE_PAGES] ?? 0;
+  }
+
+  /** Of the largest free range; 0 when nothing is free. */
+  get largestFreePages(): number {
+    const notEmpty = this.#state[NOT_EMPTY] ?? 0;
+    if (notEmpty === 0) return 0;
+    let largest = 0;
+    const list = 31 - Math.clz32(notEmpty);
+    for (let range = this.#head(list); range !== NONE; range = this.#word(range, NEXT)) {
+      largest = Math.max(largest, this.#sizeOf(range));
+    }
+    return largest;
+  }
+
+  /** Has allocations find no memory, though there may be: the `after`th from now, and the next ones to `count`. */
+  failAllocations(after: number, count = 1): void {
+    this.#allocationsToFault = after;
+    this.#faults = count;
   }
 
   /**
@@ -45,12 +72,31 @@ export class PageRanges {
    * @returns the first page; undefined when no free range is long enough
    */
   allocate(pages: number): number | undefined {
-    const range = this.#find(pages);
-    if (range === undefined) return undefined;
-    const size = this.#sizeOf(range);
-    this.#remove(range, size);
-    if (size > pages) this.#insert(range + pages, size - pages);
+    this.lock.acquire();
+    const range = this.#allocate(pages);
+    this.lock.release();
     return range;
+  }
+
+  /** Takes single pages under one lock. @returns how many there were */
+  allocateSingles(into: Uint32Array): number {
+    this.lock.acquire();
+    let count = 0;
+    while (count < into.length) {
+      const page = this.#allocate(1);
+      if (page === undefined) break;
+      into[count] = page;
+      count += 1;
+    }
+    this.lock.release();
+    return count;
+  }
+
+  /** Gives single pages back under one lock. */
+  freeSingles(pages: Uint32Array, count: number): void {
+    this.lock.acquire();
+    for (let index = 0; index < count; index += 1) this.#free(pages[index] ?? NONE, 1);
+    this.lock.release();
   }
 
   /**
@@ -61,9 +107,36 @@ export class PageRanges {
    * @returns the first page; undefined when there are none
    */
   allocateAligned(pages: number, alignment: number, offset = 0): number | undefined {
+    this.lock.acquire();
+    const first = this.#allocateAligned(pages, alignment, offset);
+    this.lock.release();
+    return first;
+  }
+
+  #allocate(pages: number): number | undefined {
+    if (this.#isFaultDue()) return undefined;
+    const range = this.#find(pages);
+    if (range === undefined) return undefined;
+    const size = this.#sizeOf(range);
+    this.#remove(range, size);
+    if (size > pages) this.#insert(range + pages, size - pages);
+    return range;
+  }
+
+  #isFaultDue(): boolean {
+    this.#allocationsToFault -= 1;
+    if (this.#allocationsToFault > 0) return false;
+    this.#faults -= 1;
+    if (this.#faults <= 0) this.#allocationsToFault = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  #allocateAligned(pages: number, alignment: number, offset: number): number | undefined {
+    if (this.#isFaultDue()) return undefined;
     for (let order = HUGE; order >= 0; order -= 1) {
       for (let range = this.#head(order); range !== NONE; range = this.#word(range, NEXT)) {
         const size = this.#sizeOf(range);
+        if (size < pages) continue;
         const last = range + size - pages + offset;
         const begin = last - (last % alignment) - offset;
         if (begin < range) continue;
@@ -88,6 +161,13 @@ export class PageRanges {
       const text = `Pages ${first} to ${first + pages - 1} are not among the ${pageCount} there are`;
       throw new AllocatorError("WL_ALLOC_RANGE", text);
     }
+    this.lock.acquire();
+    this.#free(first, pages);
+    this.lock.release();
+  }
+
+  #free(first: number, pages: number): void {
+    const { pageCount } = this.#memory;
     let begin = first;
     let end = first + pages;
     if (begin > 0 && this.#isEdge(begin - 1)) {
@@ -129,14 +209,14 @@ export class PageRanges {
       pages += size;
       end = last + 1;
     }
-    if (pages !== this.#freePages) found.push(`${pages} pages are free, not ${this.#freePages}`);
+    if (pages !== this.freePages) found.push(`${pages} pages are free, not ${this.freePages}`);
     for (let page = 0; page < this.#memory.pageCount; page += 1) {
       if (this.#isEdge(page) !== edges.has(page))
         found.push(`The edge bit of page ${page} is wrong`);
     }
     for (let order = 0; order <= HUGE; order += 1) {
       const isEmpty = this.#head(order) === NONE;
-      if (isEmpty === ((this.#notEmpty >>> order) & 1) > 0)
+      if (isEmpty === (((this.#state[NOT_EMPTY] ?? 0) >>> order) & 1) > 0)
         found.push(`The bit of list ${order} is wrong`);
     }
     return found;
@@ -145,7 +225,7 @@ export class PageRanges {
   #find(pages: number): number | undefined {
     const order = pages <= 1 ? 0 : 32 - Math.clz32(pages - 1);
     if (order < ORDERS) {
-      const fitting = this.#notEmpty & ~(2 ** order - 1) & (2 ** ORDERS - 1);
+      const fitting = (this.#state[NOT_EMPTY] ?? 0) & ~(2 ** order - 1) & (2 ** ORDERS - 1);
       if (fitting !== 0) return this.#head(31 - Math.clz32(fitting & -fitting));
     }
     const huge = this.#largest();
@@ -178,12 +258,12 @@ export class PageRanges {
     words[at + NEXT] = head;
     words[at + PREVIOUS] = NONE;
     if (head !== NONE) words[head * WORDS_PER_PAGE + PREVIOUS] = range;
-    this.#heads[order] = range;
-    this.#notEmpty |= 2 ** order;
+    this.#state[order] = range;
+    this.#state[NOT_EMPTY] = (this.#state[NOT_EMPTY] ?? 0) | (2 ** order);
     words[(range + size) * WORDS_PER_PAGE - 1] = range;
     this.#setEdge(range, true);
     this.#setEdge(range + size - 1, true);
-    this.#freePages += size;
+    this.#state[FREE_PAGES] = this.freePages + size;
   }
 
   #remove(range: number, size: number): void {
@@ -192,16 +272,18 @@ export class PageRanges {
     const next = this.#word(range, NEXT);
     const previous = this.#word(range, PREVIOUS);
     if (next !== NONE) words[next * WORDS_PER_PAGE + PREVIOUS] = previous;
-    if (previous === NONE) this.#heads[order] = next;
+    if (previous === NONE) this.#state[order] = next;
     else words[previous * WORDS_PER_PAGE + NEXT] = next;
-    if (this.#head(order) === NONE) this.#notEmpty &= ~(2 ** order);
+    if (next === NONE && previous === NONE) {
+      this.#state[NOT_EMPTY] = (this.#state[NOT_EMPTY] ?? 0) & ~(2 ** order);
+    }
     this.#setEdge(range, false);
     this.#setEdge(range + size - 1, false);
-    this.#freePages -= size;
+    this.#state[FREE_PAGES] = this.freePages - size;
   }
 
   #head(order: number): number {
-    return this.#heads[order] ?? NONE;
+    return this.#state[order] ?? NONE;
   }
 
   #word(range: number, field: number): number {

@@ -1,40 +1,66 @@
 /**
  * Objects that one CPU freed and another owns (OSv, core/mempool.cc, garbage sinks): a list for each pair of CPUs,
- * through the objects' first words, that one side pushes to and the other takes whole.
+ * through the objects' first words, that one side pushes to and the other takes whole. No locks.
  */
 import { type PhysicalMemory, WORD_BYTES } from "./physical-memory.ts";
 
-const NONE = 0xffff_ffff;
+/** All bits: in a head as a signed number. */
+const NONE = -1;
 
 export class Sinks {
   readonly #memory: PhysicalMemory;
   readonly #cpus: number;
+  readonly #pushesMax: number;
   /** By owner and freeing CPU: the word of the object that was pushed last. */
-  readonly #heads: Uint32Array;
+  readonly #heads: Int32Array;
+  /** By owner and freeing CPU: how many were pushed since the owner was told. */
+  readonly #pushes: Uint32Array;
 
-  constructor(memory: PhysicalMemory, cpus: number) {
+  /** @param pushesMax to one sink before its owner is told to collect */
+  constructor(memory: PhysicalMemory, cpus: number, pushesMax: number) {
     this.#memory = memory;
     this.#cpus = cpus;
-    this.#heads = new Uint32Array(cpus * cpus).fill(NONE);
+    this.#pushesMax = pushesMax;
+    this.#heads = memory.atomicsTable(cpus * cpus, NONE);
+    this.#pushes = memory.wordsTable(cpus * cpus);
   }
 
-  push(owner: number, cpu: number, address: number): void {
+  /** @returns whether the owner is to be told now */
+  push(owner: number, cpu: number, address: number): boolean {
     const sink = owner * this.#cpus + cpu;
     const word = address / WORD_BYTES;
-    this.#memory.words[word] = this.#heads[sink] ?? NONE;
-    this.#heads[sink] = word;
+    for (;;) {
+      const head = Atomics.load(this.#heads, sink);
+      this.#memory.words[word] = head;
+      if (Atomics.compareExchange(this.#heads, sink, head, word | 0) === head) break;
+    }
+    const pushes = (this.#pushes[sink] ?? 0) + 1;
+    const isDue = pushes > this.#pushesMax;
+    this.#pushes[sink] = isDue ? 0 : pushes;
+    return isDue;
   }
 
   /** Takes all that wait for an owner; each object may be written to as soon as it is there. */
   *take(owner: number): Generator<number> {
     for (let cpu = 0; cpu < this.#cpus; cpu += 1) {
       const sink = owner * this.#cpus + cpu;
-      let word = this.#heads[sink] ?? NONE;
-      this.#heads[sink] = NONE;
-      while (word !== NONE) {
-        const next = this.#memory.words[word] ?? NONE;
+      if (Atomics.load(this.#heads, sink) === NONE) continue;
+      let head = Atomics.exchange(this.#heads, sink, NONE);
+      while (head !== NONE) {
+        const word = head >>> 0;
+        head = (this.#memory.words[word] ?? 0) | 0;
         yield word * WORD_BYTES;
-        word = next;
+      }
+    }
+  }
+
+  /** Those that wait for an owner, without taking them. */
+  *waiting(owner: number): Generator<number> {
+    for (let cpu = 0; cpu < this.#cpus; cpu += 1) {
+      let head = Atomics.load(this.#heads, owner * this.#cpus + cpu);
+      while (head !== NONE) {
+        yield (head >>> 0) * WORD_BYTES;
+        head = (this.#memory.words[head >>> 0] ?? 0) | 0;
       }
     }
   }

@@ -40,6 +40,11 @@ export function bytesOf(sizeClass: number): number {
   return 2 ** (SMALLEST_SHIFT + sizeClass);
 }
 
+/** How many a page has room for. */
+function objectsIn(sizeClass: number): number {
+  return Math.floor((PAGE_BYTES - POOL_HEADER_BYTES) / bytesOf(sizeClass));
+}
+
 /** Physical addresses are numbers of bytes. */
 export class SmallObjects {
   readonly #memory: PhysicalMemory;
@@ -49,17 +54,14 @@ export class SmallObjects {
   readonly #first: Uint32Array;
   readonly #last: Uint32Array;
   readonly #sinks: Sinks;
-  /** By owner and freeing CPU: how many were pushed since the owner was told. */
-  readonly #pushes: Uint32Array;
 
   constructor(memory: PhysicalMemory, pages: PageSource, cpus: number) {
     this.#memory = memory;
     this.#pages = pages;
     this.#cpus = cpus;
-    this.#first = new Uint32Array(cpus * SIZE_CLASSES).fill(NONE);
-    this.#last = new Uint32Array(cpus * SIZE_CLASSES).fill(NONE);
-    this.#sinks = new Sinks(memory, cpus);
-    this.#pushes = new Uint32Array(cpus * cpus);
+    this.#first = memory.wordsTable(cpus * SIZE_CLASSES, NONE);
+    this.#last = memory.wordsTable(cpus * SIZE_CLASSES, NONE);
+    this.#sinks = new Sinks(memory, cpus, SINK_PUSHES);
   }
 
   /** @returns the object's physical address; undefined when there is no page for it */
@@ -88,11 +90,7 @@ export class SmallObjects {
       this.#freeHere(page, address);
       return undefined;
     }
-    this.#sinks.push(owner, cpu, address);
-    const sink = owner * this.#cpus + cpu;
-    const pushes = (this.#pushes[sink] ?? 0) + 1;
-    this.#pushes[sink] = pushes > SINK_PUSHES ? 0 : pushes;
-    return pushes > SINK_PUSHES ? owner : undefined;
+    return this.#sinks.push(owner, cpu, address) ? owner : undefined;
   }
 
   /** Takes back what other CPUs freed of this one's. @returns how many objects */
@@ -120,6 +118,48 @@ export class SmallObjects {
       yield { page, count: this.#get(page, COUNT) };
       page = this.#get(page, NEXT);
     }
+  }
+
+  /** @returns what is wrong with lists and headers: a sentence each */
+  violations(): string[] {
+    const found: string[] = [];
+    for (let cpu = 0; cpu < this.#cpus; cpu += 1) {
+      for (let sizeClass = 0; sizeClass < SIZE_CLASSES; sizeClass += 1) {
+        let previous = NONE;
+        let empty = 0;
+        for (const { page, count } of this.pagesOf(cpu, sizeClass)) {
+          const where = `page ${page} of CPU ${cpu}, objects of ${bytesOf(sizeClass)} bytes`;
+          const free = this.#freeIn(page, sizeClass);
+          const holds = objectsIn(sizeClass);
+          if (this.#get(page, OWNER) !== sizeClass + 1 || this.#get(page, CPU) !== cpu)
+            found.push(`The header does not name its list: ${where}`);
+          if (this.#get(page, PREVIOUS) !== previous) found.push(`The list is torn at ${where}`);
+          if (free === 0 || free + count !== holds)
+            found.push(`${free} objects are free and ${count} in use of ${holds}: ${where}`);
+          if (count === 0) empty += 1;
+          previous = page;
+        }
+        if ((this.#last[cpu * SIZE_CLASSES + sizeClass] ?? NONE) !== previous)
+          found.push(`The last page of class ${sizeClass} of CPU ${cpu} is wrong`);
+        if (empty > 2) found.push(`${empty} pages of class ${sizeClass} of CPU ${cpu} are empty`);
+      }
+    }
+    return found;
+  }
+
+  /** Length of a page's free list; more than there is room for when it runs in a circle, or is no list. */
+  #freeIn(page: number, sizeClass: number): number {
+    const { words } = this.#memory;
+    const limit = objectsIn(sizeClass) + 1;
+    let count = 0;
+    let offset = this.#get(page, LOCAL_FREE);
+    while (offset !== 0 && count < limit) {
+      if (offset % bytesOf(sizeClass) !== 0 || offset < POOL_HEADER_BYTES || offset >= PAGE_BYTES)
+        return limit;
+      count += 1;
+      offset = words[(page * PAGE_BYTES + offset) / WORD_BYTES] ?? 0;
+    }
+    return count;
   }
 
   #addPage(cpu: number, sizeClass: number): boolean {

@@ -39,11 +39,31 @@ test("a page goes back when both halves are free, in either order", () => {
 test("what another CPU frees is its owner's when that collects", () => {
   const { halves, ranges } = rig();
   const address = halves.allocate(0) ?? -1;
-  assert.is(halves.free(1, address), 0);
+  assert.is(halves.free(1, address), undefined, "not worth telling it");
   assert.is(ranges.freePages, 7);
   assert.is(halves.collect(1), 0);
   assert.is(halves.collect(0), 1);
   assert.is(ranges.freePages, 8);
+});
+
+test("an owner looks into its sinks before it takes a page", () => {
+  const { halves, ranges } = rig();
+  const address = halves.allocate(0) ?? -1;
+  const other = halves.allocate(0) ?? -1;
+  halves.free(1, address);
+  assert.is(halves.allocate(0), address, "no page was taken");
+  halves.free(1, address);
+  halves.free(1, other);
+  halves.collect(0);
+  assert.is(ranges.freePages, 8);
+});
+
+test("an owner is told when more than sixteen wait in a sink", () => {
+  const { halves } = rig({ pages: 16 });
+  const all = Array.from({ length: 17 }, () => halves.allocate(0) ?? -1);
+  const told = all.map((address) => halves.free(1, address));
+  assert.equal(told, [...Array(16).fill(undefined), 0]);
+  assert.is(halves.collect(0), 17);
 });
 
 const CPUS = 3;

@@ -105,6 +105,13 @@ const command = fc.oneof(
   fc.record({ kind: fc.constant("free" as const), which: fc.nat({ max: 1000 }) }),
 );
 
+test("a range at the begin of memory that is too short is not taken for an aligned one", () => {
+  const ranges = rangesOf(PAGES);
+  ranges.allocate(PAGES);
+  ranges.free(0, 12);
+  assert.is(ranges.allocateAligned(13, 4), undefined);
+});
+
 test("whatever is taken and given back: no page twice, none lost, no two free ranges side by side", () => {
   fc.assert(
     fc.property(fc.array(command, { maxLength: 120 }), (commands) => {

@@ -1,0 +1,178 @@
+/**
+ * Random requests on a heap and on a list of intervals. ALLOCATOR_COMMANDS says how many for each scheme: some ten
+ * thousand by default.
+ */
+import fc from "fast-check";
+import * as assert from "uvu/assert";
+import { Heap, type HeapOptions } from "../../../allocator-model/heap.ts";
+import { suite } from "../../support/suite.ts";
+
+const COMMANDS = Number(process.env["ALLOCATOR_COMMANDS"] ?? 12_000);
+const COMMANDS_PER_RUN_MAX = 300;
+const PAGES = 96;
+const CPUS = 3;
+const AREA_MASK = (1n << 44n) - 1n;
+/** A page that is empty may be kept for each size of each CPU: two with objects on their way back. */
+const KEPT_PAGES_MAX = CPUS * 9;
+
+const test = suite("heap against a model", { timeoutMs: 30_000 + COMMANDS * 5 });
+
+const size = fc.oneof(
+  fc.integer({ min: 0, max: 64 }),
+  fc.integer({ min: 0, max: 5000 }),
+  fc.integer({ min: 1000, max: 2100 }),
+  fc.integer({ min: 4000, max: 40_000 }),
+);
+const cpu = fc.nat({ max: CPUS - 1 });
+const which = fc.nat();
+const shift = fc.option(fc.integer({ min: 0, max: 12 }), { nil: undefined });
+const command = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("malloc" as const), cpu, size, shift }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("free" as const), cpu, which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("realloc" as const), cpu, which, size }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("calloc" as const), cpu, size }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("step" as const), cpu }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("fault" as const), after: fc.nat({ max: 9 }) }),
+  },
+);
+type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
+
+interface Live {
+  address: bigint;
+  /** Physical. */
+  at: number;
+  usable: number;
+  mark: number;
+}
+
+/** What the heap should have: objects as intervals of physical memory, each filled with its mark. */
+class Model {
+  readonly #heap: Heap;
+  readonly #live: Live[] = [];
+  #mark = 0;
+
+  constructor(heap: Heap) {
+    this.#heap = heap;
+  }
+
+  run(one: Command): void {
+    switch (one.kind) {
+      case "malloc": {
+        const alignment = one.shift === undefined ? undefined : 2 ** one.shift;
+        const address = this.#heap.malloc(one.size, { cpu: one.cpu, alignment });
+        if (address === undefined) return;
+        assert.is(address % BigInt(alignment ?? (one.size >= 16 ? 16 : 1)), 0n);
+        this.#add(address, one.size);
+        return;
+      }
+      case "calloc": {
+        const address = this.#heap.calloc(1, one.size, { cpu: one.cpu });
+        if (address === undefined) return;
+        assert.ok(this.#heap.view(address, one.size).every((byte) => byte === 0));
+        this.#add(address, one.size);
+        return;
+      }
+      case "free": {
+        const object = this.#take(one.which);
+        if (object) this.#heap.free(object.address, { cpu: one.cpu });
+        return;
+      }
+      case "realloc":
+        this.#realloc(one);
+        return;
+      case "step":
+        this.#heap.step(one.cpu);
+        return;
+      case "fault":
+        this.#heap.failPageAllocations(one.after + 1);
+        return;
+    }
+  }
+
+  /** @returns how many there were */
+  freeAll(): number {
+    const count = this.#live.length;
+    for (const { address } of this.#live.splice(0)) this.#heap.free(address);
+    return count;
+  }
+
+  #realloc({ cpu, which, size }: Extract<Command, { kind: "realloc" }>): void {
+    const object = this.#take(which);
+    const moved = this.#heap.realloc(object?.address, size, { cpu });
+    if (moved === undefined) {
+      if (object && size > 0) this.#live.push(object);
+      return;
+    }
+    const kept = this.#heap.view(moved, Math.min(object?.usable ?? 0, size));
+    assert.ok(kept.every((byte) => byte === object?.mark));
+    this.#add(moved, size);
+  }
+
+  /** What nobody else has, and what was written there last. */
+  #take(which: number): Live | undefined {
+    const [object] = this.#live.splice(which % Math.max(this.#live.length, 1), 1);
+    if (!object) return undefined;
+    const { address, usable, mark } = object;
+    assert.is(this.#heap.usableBytes(address), usable);
+    assert.ok(this.#heap.view(address, usable).every((byte) => byte === mark));
+    return object;
+  }
+
+  #add(address: bigint, size: number): void {
+    const heap = this.#heap;
+    const usable = heap.usableBytes(address);
+    assert.ok(usable >= size, `${usable} bytes are usable of ${size}`);
+    const at = Number(address & AREA_MASK);
+    const isAlone = this.#live.every(
+      (other) => at >= other.at + other.usable || at + usable <= other.at,
+    );
+    assert.ok(isAlone, "no byte is in two objects");
+    const region = heap.regionOf(address);
+    for (let page = Math.floor(at / 4096); page * 4096 < at + usable; page += 1) {
+      assert.is(heap.owners.of(page), region === "half-page" ? region : heap.regionOf(address));
+    }
+    this.#mark = (this.#mark + 1) % 251;
+    heap.view(address, usable).fill(this.#mark);
+    this.#live.push({ address, at, usable, mark: this.#mark });
+  }
+}
+
+const variants: readonly HeapOptions[] = [
+  { scheme: "offset-2013", pageCount: PAGES },
+  { scheme: "osv", pageCount: PAGES },
+  { scheme: "proposal", pageCount: PAGES },
+  { scheme: "proposal", pageCount: PAGES, halfPages: "exact", largeHeader: "out-of-band" },
+];
+
+for (const variant of variants) {
+  const { scheme, halfPages = "fit" } = variant;
+  test(`${scheme}, ${halfPages}: no byte twice, none changed, each page accounted for, all come back`, () => {
+    let left = COMMANDS;
+    const run = (commands: readonly Command[], background: "at-once" | "by-steps"): void => {
+      const heap = new Heap({ ...variant, cpus: CPUS, background });
+      const model = new Model(heap);
+      for (const one of commands) {
+        model.run(one);
+        assert.equal(heap.checkInvariants(), []);
+      }
+      left -= commands.length;
+      model.freeAll();
+      heap.failPageAllocations(Number.POSITIVE_INFINITY);
+      for (let one = 0; one < CPUS; one += 1) heap.collect(one);
+      assert.equal(heap.checkInvariants(), []);
+      const used = heap.footprintBytes / 4096;
+      assert.ok(used <= KEPT_PAGES_MAX, `${used} pages are in use`);
+    };
+    const commands = fc.array(command, { maxLength: COMMANDS_PER_RUN_MAX, size: "max" });
+    const background = fc.constantFrom("at-once" as const, "by-steps" as const);
+    while (left > 0)
+      fc.assert(fc.property(commands, background, run), {
+        numRuns: 20,
+        includeErrorInReport: true,
+      });
+  });
+}
+
+test.run();
