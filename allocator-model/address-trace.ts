@@ -97,11 +97,13 @@ export class AddressTrace<Address extends string | number> {
     }
     const cpu = request.cpu % CPUS_MAX;
     this.#evict(address, cpu);
-    if (this.#accepts(request.size)) {
+    if (request.size > 0 && this.#accepts(request.size)) {
       this.#ids.set(address, id);
       this.#builder.realloc(id, request.size, cpu);
     } else {
       this.#free(id, cpu);
+      // Its allocator made an object of no bytes, where others only free.
+      if (request.size === 0) this.allocate(address, request);
     }
   }
 

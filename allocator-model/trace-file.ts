@@ -191,6 +191,9 @@ function fieldProblem(
   if (operation === FREE && record.subarray(8).some((byte) => byte !== 0)) {
     return "frees, and has a size";
   }
+  if (operation === REALLOC && record.subarray(8).every((byte) => byte === 0)) {
+    return "reallocates, and has no size";
+  }
   return undefined;
 }
 

@@ -6,7 +6,7 @@
 /** Operations of a trace, by their number in its file. */
 export const MALLOC = 1;
 export const FREE = 2;
-/** The id stays, the size is the new one. */
+/** The id stays, the size is the new one: at least 1, since allocators differ about 0. */
 export const REALLOC = 3;
 export const CALLOC = 4;
 

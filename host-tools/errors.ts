@@ -40,6 +40,8 @@ export type HostErrorCode =
   | "WL_COMPILER_UNAVAILABLE"
   /** A trace could not be replayed with an allocator of this host. */
   | "WL_REPLAY_FAILED"
+  /** A program's requests for memory cannot be recorded. */
+  | "WL_RECORD_FAILED"
   /** The host refused a file operation: disk full, read-only, no permission. */
   | "WL_HOST_IO";
 

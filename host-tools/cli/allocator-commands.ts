@@ -1,5 +1,5 @@
 /** Commands about the allocator model. Part of the command table. */
-import { type CommandSpec, choice, flag } from "./command.ts";
+import { type CommandSpec, choice, flag, text, whole } from "./command.ts";
 
 const group = "Allocator model";
 
@@ -19,6 +19,43 @@ export const allocatorCommands = {
     examples: [
       "windlass alloc explain 0xffffa00012345800",
       "windlass alloc explain --scheme osv 0x600012345800",
+    ],
+  },
+  "alloc record": {
+    group,
+    summary: "Record what a program of this host asks of its allocator",
+    description:
+      "Runs the program to its end, or until Ctrl-C, with a library before its allocator, and writes a trace. One process is recorded, not its children: have a server run in the foreground. Needs a C compiler.",
+    operands: [
+      { usage: "[--] PROGRAM", kind: "file" },
+      { usage: "[ARG...]", kind: "word" },
+    ],
+    min: 1,
+    max: Number.POSITIVE_INFINITY,
+    programFrom: 0,
+    options: {
+      output: text("FILE", "Where the trace goes (.wlat)", "o"),
+      operations: whole("N", "Leave out what follows so many; default: 1000000"),
+    },
+    examples: ["windlass alloc record -o sqlite.wlat -- sqlite3 :memory: 'select 1'"],
+  },
+  "alloc replay": {
+    group,
+    summary: "Ask the model what a trace asks, and say what memory it took",
+    description:
+      "TRACE is a .wlat file, or the output of ltrace, of glibc's mtrace or of OSv's trace.py. Figures are those when the footprint was largest.",
+    operands: [{ usage: "TRACE", kind: "file" }],
+    min: 1,
+    max: 1,
+    options: {
+      scheme: choice(["all", "proposal", "osv", "offset-2013"], "Whose rules; default: all"),
+      cpus: whole("N", "CPUs that the threads run on; default: one for each"),
+      pages: whole("N", "Pages of 4 KiB; default: so many that nothing fails"),
+      json: flag("Print JSON, with the footprint over time"),
+    },
+    examples: [
+      "windlass alloc replay server.wlat",
+      "windlass alloc replay --scheme osv mtrace.txt",
     ],
   },
 } as const satisfies Record<string, CommandSpec>;

@@ -84,6 +84,7 @@ test("no command has one letter twice, or a letter that Docker's users would not
     l: "long",
     m: "memory",
     n: "tail|number",
+    o: "output",
     p: "publish",
     q: "quiet",
     s: "signal",
