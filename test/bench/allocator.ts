@@ -1,11 +1,10 @@
-/** What telling an object's owner costs, and how many objects a region serves. */
-import { layouts, PAGE_BYTES } from "../../allocator-model/address-layout.ts";
+/**
+ * What telling an object's owner costs, how many objects a region serves, and what each takes: lock, cache lines.
+ */
+import { layouts, type SchemeName } from "../../allocator-model/address-layout.ts";
 import { AddressReader } from "../../allocator-model/address-reader.ts";
-import { HalfPages } from "../../allocator-model/half-pages.ts";
-import { LargeObjects, pageHeader, sharedHeader } from "../../allocator-model/large-objects.ts";
-import { PageRanges } from "../../allocator-model/page-ranges.ts";
-import { PhysicalMemory } from "../../allocator-model/physical-memory.ts";
-import { SmallObjects, sizeClassOf } from "../../allocator-model/small-objects.ts";
+import { defaultAlignment, type Region } from "../../allocator-model/dispatch.ts";
+import { HeapCore } from "../../allocator-model/heap-core.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 
 const RUNS = 10;
@@ -13,21 +12,45 @@ const ADDRESSES = 1_000_000;
 const PAIRS = 1_000_000;
 /** Objects that are alive at a time: pairs are allocated and freed in batches. */
 const BATCH = 100;
-const PAGES = 4096;
+const PAGES = 16_384;
+const CACHE_LINE_BYTES = 64;
+/** Operations whose accesses are looked at, after as many that are not. */
+const OBSERVED = 2000;
+
+const SCHEMES = ["offset-2013", "osv", "proposal"] as const;
+
+/** A size that goes to a region, by scheme; absent where the scheme has no such region. */
+const sizes: Readonly<Record<SchemeName, Partial<Record<Region, number>>>> = {
+  "offset-2013": { mempool: 64, large: 5000 },
+  osv: { mempool: 64, page: 3000, large: 5000 },
+  proposal: { mempool: 64, "half-page": 2048, page: 3000, large: 5000 },
+};
 
 export async function benchAllocator(runs = RUNS): Promise<BenchReport> {
   const samples = new Samples();
   // The first round of each only has V8 compile it.
   for (let round = -1; round < runs; round += 1) {
     const add: Samples["add"] = round < 0 ? () => undefined : samples.add.bind(samples);
-    for (const scheme of ["offset-2013", "osv", "proposal"] as const) {
+    for (const scheme of SCHEMES) {
       add(`classify/${scheme}`, "ns", classifyNs(new AddressReader(layouts[scheme])));
+      for (const [region, size] of requests(scheme)) {
+        const heap = new HeapCore({ scheme, pageCount: PAGES });
+        add(`pairs/${region}/${scheme}`, "1/s", pairsPerSecond(heap, size));
+      }
     }
-    for (const [region, scheme, take, give] of regions()) {
-      add(`pairs/${region}/${scheme}`, "1/s", pairsPerSecond(take, give));
+  }
+  for (const scheme of SCHEMES) {
+    for (const [region, size] of requests(scheme)) {
+      const cost = costOf(scheme, size);
+      samples.add(`locks-per-1000/${region}/${scheme}`, "1", cost.locksPerThousand);
+      samples.add(`cache-lines/${region}/${scheme}`, "1", cost.cacheLines);
     }
   }
   return await report("allocator", samples, "none");
+}
+
+function requests(scheme: SchemeName): [string, number][] {
+  return Object.entries(sizes[scheme]);
 }
 
 /** Area and page of an address, as free needs them. Nanoseconds each. */
@@ -43,54 +66,72 @@ function classifyNs(reader: AddressReader): number {
   const startedMs = performance.now();
   for (let index = 0; index < ADDRESSES; index += 1) {
     const high = highs[index] ?? 0;
-    sum = (sum + reader.areaOf(high) + reader.pageOf(high, lows[index] ?? 0)) | 0;
+    sum += reader.areaOf(high) + reader.pageOf(high, lows[index] ?? 0);
   }
   const elapsedMs = performance.now() - startedMs;
   if (Number.isNaN(sum)) throw new Error("unreachable: the sum is used, so that it is computed");
   return (elapsedMs * 1e6) / ADDRESSES;
 }
 
-type Take = () => number | undefined;
-type Give = (address: number) => void;
-
-function regions(): (readonly [string, string, Take, Give])[] {
-  const memory = new PhysicalMemory(PAGES);
-  const ranges = new PageRanges(memory);
-  ranges.free(0, PAGES);
-  const pages = {
-    allocatePage: () => ranges.allocate(1),
-    freePage: (page: number) => ranges.free(page, 1),
-  };
-  const small = new SmallObjects(memory, pages, 1);
-  const halves = new HalfPages(memory, pages, 1);
-  const sizeClass = sizeClassOf(64);
-  const large = (rules: typeof sharedHeader) => {
-    const objects = new LargeObjects(memory, ranges, rules);
-    return [() => objects.allocate(5000, 16), (at: number) => objects.free(at)] as const;
-  };
-  const page: readonly [Take, Give] = [
-    () => (ranges.allocate(1) ?? 0) * PAGE_BYTES,
-    (at) => ranges.free(at / PAGE_BYTES, 1),
-  ];
-  const mempool: readonly [Take, Give] = [
-    () => small.allocate(0, sizeClass),
-    (at) => void small.free(0, at),
-  ];
-  return [
-    ["mempool", "proposal", ...mempool],
-    ["half-page", "proposal", () => halves.allocate(0), (at) => void halves.free(0, at)],
-    ["page", "proposal", ...page],
-    ["large", "offset-2013", ...large(pageHeader)],
-    ["large", "proposal", ...large(sharedHeader)],
-  ];
-}
-
-function pairsPerSecond(take: Take, give: Give): number {
-  const alive = new Float64Array(BATCH);
+/** malloc and free by address, with dispatch and classification. */
+function pairsPerSecond(heap: HeapCore, size: number): number {
+  const highs = new Uint32Array(BATCH);
+  const lows = new Uint32Array(BATCH);
+  const alignment = defaultAlignment(size);
   const startedMs = performance.now();
   for (let done = 0; done < PAIRS; done += BATCH) {
-    for (let index = 0; index < BATCH; index += 1) alive[index] = take() ?? Number.NaN;
-    for (let index = 0; index < BATCH; index += 1) give(alive[index] ?? Number.NaN);
+    for (let index = 0; index < BATCH; index += 1) {
+      if (!heap.malloc(size, alignment, 0)) throw new Error("out of memory");
+      highs[index] = heap.high;
+      lows[index] = heap.low;
+    }
+    for (let index = 0; index < BATCH; index += 1) {
+      heap.free(highs[index] ?? 0, lows[index] ?? 0, 0);
+    }
   }
   return (PAIRS * 1000) / (performance.now() - startedMs);
+}
+
+interface Cost {
+  /** Acquisitions of the page ranges' lock, by 1000 operations. */
+  readonly locksPerThousand: number;
+  /** Different cache lines that an operation touches, in memory and in tables beside it: mean. */
+  readonly cacheLines: number;
+}
+
+/** Of malloc and free together, in batches, with the pools as they are after some use. */
+function costOf(scheme: SchemeName, size: number): Cost {
+  const lines = new Set<number>();
+  const observer = (table: number, byte: number): void => {
+    // Tables are numbered from 0; none is as large as 2^40 lines.
+    lines.add(table * 2 ** 40 + Math.floor(byte / CACHE_LINE_BYTES));
+  };
+  const heap = new HeapCore({ scheme, pageCount: PAGES, observer });
+  const alignment = defaultAlignment(size);
+  const alive: (readonly [number, number])[] = [];
+  let touched = 0;
+  let operations = 0;
+  let locks = 0;
+  const operate = (action: () => void): void => {
+    lines.clear();
+    action();
+    if (operations >= OBSERVED) touched += lines.size;
+    operations += 1;
+    if (operations === OBSERVED) locks = heap.ranges.lock.acquisitions;
+  };
+  const take = (): void => {
+    if (heap.malloc(size, alignment, 0)) alive.push([heap.high, heap.low]);
+  };
+  const give = (): void => {
+    const [high, low] = alive.pop() ?? [0, 0];
+    heap.free(high, low, 0);
+  };
+  while (operations < 2 * OBSERVED) {
+    for (let index = 0; index < BATCH; index += 1) operate(take);
+    for (let index = 0; index < BATCH; index += 1) operate(give);
+  }
+  return {
+    locksPerThousand: ((heap.ranges.lock.acquisitions - locks) * 1000) / OBSERVED,
+    cacheLines: touched / OBSERVED,
+  };
 }
