@@ -175,7 +175,11 @@ __attribute__((constructor)) static void set_up(void) {
   next_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
   start_recording();
   depth--;
-  if (recording->header && atomic_load(&recording->header->used) > 0) record(EXEC, NULL, 0, 0);
+  struct header *header = recording->header;
+  if (header && atomic_load(&header->used) > 0) {
+    atomic_store(&header->threads, 0);
+    record(EXEC, NULL, 0, 0);
+  }
   errno = saved;
 }
 

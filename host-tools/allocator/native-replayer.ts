@@ -4,11 +4,12 @@ import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { FREE, type Trace } from "../../allocator-model/trace.ts";
+import type { Trace } from "../../allocator-model/trace.ts";
 import { traceRecords } from "../../allocator-model/trace-file.ts";
 import { HostError } from "../errors.ts";
 import { compileC } from "./c-compiler.ts";
 import { NATIVE_REPLAYER_SOURCE } from "./native-replayer-source.ts";
+import { traceFacts } from "./trace-facts.ts";
 
 const run = promisify(execFile);
 
@@ -74,9 +75,9 @@ async function replay(
   if (trace.length === 0) throw fail("it has no operations");
   const records = `${program}.records`;
   await writeFile(records, traceRecords(trace));
-  const { objects, peakAt } = factsOf(trace);
+  const { ids, peakOperation } = traceFacts(trace);
   const step = Math.max(1, Math.ceil(trace.length / SAMPLES));
-  const numbers = [objects, trace.cpus, peakAt, step].map(String);
+  const numbers = [ids, trace.cpus, peakOperation, step].map(String);
   // Nothing else of the environment: allocators are tuned by it.
   const env = { LC_ALL: "C", ...(library !== undefined && { LD_PRELOAD: library }) };
   const output = await run(program, [records, ...numbers], {
@@ -101,27 +102,6 @@ async function isSameFile(path: string, other: string): Promise<boolean> {
     [path, other].map((one) => realpath(one).catch(() => undefined)),
   );
   return real !== undefined && real === otherReal;
-}
-
-/** How many ids there are, and after how many operations most bytes are alive. */
-function factsOf(trace: Trace): { readonly objects: number; readonly peakAt: number } {
-  let objects = 0;
-  for (const id of trace.ids) objects = Math.max(objects, id + 1);
-  const sizes = new Uint32Array(objects);
-  let requested = 0;
-  let most = 0;
-  let peakAt = 0;
-  for (let at = 0; at < trace.length; at += 1) {
-    const id = trace.ids[at] ?? 0;
-    const size = trace.operations[at] === FREE ? 0 : (trace.sizes[at] ?? 0);
-    requested += size - (sizes[id] ?? 0);
-    sizes[id] = size;
-    if (requested > most) {
-      most = requested;
-      peakAt = at + 1;
-    }
-  }
-  return { objects, peakAt };
 }
 
 function whyOf(cause: unknown): string {

@@ -26,7 +26,11 @@ export const execute: Execute<"alloc record"> = async (invocation) => {
   const beside = pathBeside(target);
   try {
     // Before the program runs, perhaps for hours: whether a file may be there.
-    await writeFile(beside, "", { flag: "wx" });
+    await writeFile(beside, "", { flag: "wx" }).catch((cause: Error) => {
+      throw new HostError("WL_HOST_IO", `Cannot write "${target}": ${cause.message}`, {
+        next: "Check that its folder is there and may be written, and that the disk is not full",
+      });
+    });
     const recording = await recordProgram(operands, { operationsMax, signal, urgent });
     const bytes = encodeTrace(recording.trace);
     await writeFile(beside, bytes);
