@@ -93,10 +93,10 @@ export class HeapCore {
         ? undefined
         : new PagePools(this.memory, { ranges, owners }, { cpus, sizes: pools });
     this.#signals = this.memory.atomicsTable(cpus);
-    this.small = new SmallObjects(this.memory, this.#pagesFor("mempool"), cpus);
-    this.halves = new HalfPages(this.memory, this.#pagesFor("half-page"), cpus);
+    this.small = new SmallObjects(this.memory, this.pagesFor("mempool"), cpus);
+    this.halves = new HalfPages(this.memory, this.pagesFor("half-page"), cpus);
     this.large = new LargeObjects(this.memory, this.ranges, largeRules(options));
-    this.early = new EarlyObjects(this.memory, this.#pagesFor("early"));
+    this.early = new EarlyObjects(this.memory, this.pagesFor("early"));
     const areas = this.reader.layout.areas.map(({ name }) => name);
     const numberOf = (region: Region): number => areas.indexOf(areaNames[scheme][region]);
     this.#areaNumbers = {
@@ -279,14 +279,15 @@ export class HeapCore {
     }
   }
 
-  #pagesFor(owner: "mempool" | "half-page" | "early"): PageSource {
+  /** Single pages for a region. */
+  pagesFor(owner: "mempool" | "half-page" | "early" | "debug"): PageSource {
     return {
       allocatePage: (cpu) => this.#takePage(owner, cpu),
       freePage: (page, cpu) => this.#givePage(page, cpu),
     };
   }
 
-  #takePage(owner: "mempool" | "half-page" | "early" | "page", cpu: number): number | undefined {
+  #takePage(owner: Exclude<Region, "large">, cpu: number): number | undefined {
     let page = this.#poolPage(cpu);
     if (page === undefined) {
       this.reclaim(cpu);

@@ -5,13 +5,23 @@
 import { decodeAddress, encodeAddress, hex } from "./address.ts";
 import { type AddressLayout, layouts, PAGE_BYTES } from "./address-layout.ts";
 import { AllocatorError } from "./allocator-error.ts";
-import { defaultAlignment, type Region } from "./dispatch.ts";
+import { DebugObjects } from "./debug-objects.ts";
+import { areaNames, defaultAlignment, type Region } from "./dispatch.ts";
 import { HeapCore, type HeapCoreOptions, type HeapShare } from "./heap-core.ts";
 import type { PageOwners } from "./page-owners.ts";
 import type { PageRanges } from "./page-ranges.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
+import { StrictChecks } from "./strict-checks.ts";
 
-export type HeapOptions = HeapCoreOptions;
+export interface HeapOptions extends HeapCoreOptions {
+  /**
+   * Whether every pointer is looked at, and a bad one is an error that says what is there (strict-checks.ts). What
+   * was asked for is then all that may be used.
+   */
+  readonly strict?: boolean | undefined;
+  /** Whether every object is one of the debug region: not in a scheme without it, and for one thread. */
+  readonly debug?: boolean | undefined;
+}
 
 export interface Request {
   /** Default 0. */
@@ -28,8 +38,14 @@ const LOW = (1n << 32n) - 1n;
 export class Heap {
   readonly layout: AddressLayout;
   readonly core: HeapCore;
+  readonly #strict: StrictChecks | undefined;
+  readonly #debug: DebugObjects | undefined;
+  readonly #debugArea: number;
 
-  /** @throws {AllocatorError} WL_ALLOC_RANGE for a number of pages or CPUs that cannot be */
+  /**
+   * @throws {AllocatorError} WL_ALLOC_RANGE for a number of pages or CPUs that cannot be, and debug objects in a
+   *   scheme that has no area for them
+   */
   constructor(options: HeapOptions, share?: HeapShare) {
     const { cpus = 1 } = options;
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > CPUS_MAX) {
@@ -40,6 +56,10 @@ export class Heap {
     }
     this.layout = layouts[options.scheme];
     this.core = new HeapCore(options, share?.memory);
+    const area = areaNames[options.scheme].debug;
+    this.#debugArea = this.layout.areas.findIndex(({ name }) => name === area);
+    this.#debug = options.debug ? this.#debugObjects() : undefined;
+    this.#strict = options.strict ? new StrictChecks(this.core) : undefined;
   }
 
   /** What a thread that is to be one of its CPUs makes of `share()`. */
@@ -47,8 +67,16 @@ export class Heap {
     return new Heap(share.options, share);
   }
 
-  /** To be sent to a thread; see `attach`. Each CPU may be used by one thread only. */
+  /**
+   * To be sent to a thread; see `attach`. Each CPU may be used by one thread only.
+   *
+   * @throws {AllocatorError} WL_ALLOC_RANGE with debug objects
+   */
   share(): HeapShare {
+    if (this.#debug) {
+      throw new AllocatorError("WL_ALLOC_RANGE", "Debug objects are known to one thread only");
+    }
+    // Its options are all that were given, with those that are only this class's.
     return this.core.share();
   }
 
@@ -93,12 +121,17 @@ export class Heap {
       const text = `No object of ${size} bytes is aligned to ${alignment}`;
       throw new AllocatorError("WL_ALLOC_RANGE", text);
     }
+    if (this.#debug) {
+      const offset = this.#debug.allocate(cpu, size, alignment);
+      return offset === undefined ? undefined : this.addressOf(this.#debugArea, offset);
+    }
     // So large that sizes would not be exact: as memory of that size, it is not there.
     if (size > this.memory.bytes.length || alignment > this.memory.bytes.length) return undefined;
     const { core } = this;
-    return core.malloc(size, alignment, cpu)
-      ? (BigInt(core.high) << 32n) | BigInt(core.low)
-      : undefined;
+    if (!core.malloc(size, alignment, cpu)) return undefined;
+    const address = (BigInt(core.high) << 32n) | BigInt(core.low);
+    this.#strict?.onAllocate(address, size);
+    return address;
   }
 
   /** As calloc(3): undefined also when the product is more than a number can be. @throws as `malloc` */
@@ -106,7 +139,9 @@ export class Heap {
     const bytes = count * size;
     if (bytes > Number.MAX_SAFE_INTEGER) return undefined;
     const address = this.malloc(bytes, { cpu });
-    if (address !== undefined) this.view(address, bytes).fill(0);
+    if (address === undefined) return undefined;
+    if (this.#debug) this.write(address, new Uint8Array(bytes));
+    else this.view(address, bytes).fill(0);
     return address;
   }
 
@@ -126,7 +161,8 @@ export class Heap {
     const moved = this.malloc(size, { cpu });
     if (moved === undefined) return undefined;
     const kept = Math.min(old, size);
-    this.view(moved, kept).set(this.view(address, kept));
+    if (this.#debug) this.write(moved, this.read(address, kept));
+    else this.view(moved, kept).set(this.view(address, kept));
     this.free(address, { cpu });
     return moved;
   }
@@ -144,30 +180,68 @@ export class Heap {
   /**
    * As free(3): of undefined or 0 it is nothing.
    *
-   * @throws {AllocatorError} WL_ALLOC_ADDRESS for what is in no area of objects
+   * @throws {AllocatorError} WL_ALLOC_ADDRESS for what is in no area of objects. A debug object, and any in
+   *   strict mode: WL_ALLOC_POINTER, WL_ALLOC_DOUBLE_FREE, WL_ALLOC_WRONG_REGION, WL_ALLOC_OVERRUN; the object
+   *   is then as it was
    */
   free(address: bigint | undefined, { cpu = 0 }: OnCpu = {}): void {
     this.#checkCpu(cpu);
     if (address === undefined || address === 0n) return;
+    const debug = this.#debugPlace(address);
+    if (debug) {
+      debug.objects.free(cpu, debug.offset);
+      return;
+    }
+    this.#strict?.check(address, "free");
     this.regionOf(address);
+    this.#strict?.onFree(address);
     this.core.free(Number(address >> 32n), Number(address & LOW), cpu);
   }
 
-  /** What malloc_usable_size(3) says. @throws as `free` */
+  /** What malloc_usable_size(3) says. @throws as `free`; WL_ALLOC_USE_AFTER_FREE in place of WL_ALLOC_DOUBLE_FREE */
   usableBytes(address: bigint): number {
+    const debug = this.#debugPlace(address);
+    if (debug) return debug.objects.usableBytes(debug.offset);
+    if (this.#strict) {
+      this.#strict.check(address, "use");
+      return this.#strict.sizeOf(address);
+    }
     this.regionOf(address);
     return this.core.usableBytes(Number(address >> 32n), Number(address & LOW));
   }
 
-  /** The region that free would give the object back to. @throws as `free` */
+  /** The region that free would give the object back to. @throws {AllocatorError} WL_ALLOC_ADDRESS */
   regionOf(address: bigint): Region {
+    if (this.#debugPlace(address)) return "debug";
     this.#physicalOf(address);
     const region = this.core.regionOf(Number(address >> 32n), Number(address & LOW));
     if (region) return region;
     throw new AllocatorError("WL_ALLOC_ADDRESS", `No object is at "${hex(address)}"`);
   }
 
-  /** Memory as it is seen at an address of an area that maps all of it: the bytes themselves, no copy. @throws as `free` */
+  /** A copy of bytes. @throws as `usableBytes`: with strict, or of a debug object, when any of them is no object's */
+  read(address: bigint, length: number): Uint8Array {
+    const debug = this.#debugPlace(address);
+    if (debug) return debug.objects.read(debug.offset, length);
+    this.#strict?.checkAccess(address, length);
+    return this.view(address, length).slice();
+  }
+
+  /** As `read`; then nothing is written. */
+  write(address: bigint, bytes: Uint8Array): void {
+    const debug = this.#debugPlace(address);
+    if (debug) debug.objects.write(debug.offset, bytes);
+    else {
+      this.#strict?.checkAccess(address, bytes.length);
+      this.view(address, bytes.length).set(bytes);
+    }
+  }
+
+  /**
+   * Memory as it is seen at an address of an area that maps all of it: the bytes themselves, no copy and no check.
+   *
+   * @throws {AllocatorError} WL_ALLOC_ADDRESS
+   */
   view(address: bigint, length: number): Uint8Array {
     const physical = this.#physicalOf(address);
     return this.memory.bytes.subarray(physical, physical + length);
@@ -197,7 +271,34 @@ export class Heap {
 
   /** @returns what is wrong with any structure: a sentence each */
   checkInvariants(): string[] {
-    return this.core.violations();
+    return [
+      ...this.core.violations(),
+      ...(this.#strict?.violations() ?? []),
+      ...(this.#debug?.violations() ?? []),
+    ];
+  }
+
+  #debugObjects(): DebugObjects {
+    const { memory } = this.core;
+    if (this.layout.areas[this.#debugArea]?.mapping === "table") {
+      return new DebugObjects(
+        memory,
+        this.core.pagesFor("debug"),
+        this.addressOf(this.#debugArea, 0),
+      );
+    }
+    const text = `Scheme "${this.layout.scheme}" has no area for debug objects`;
+    throw new AllocatorError("WL_ALLOC_RANGE", text);
+  }
+
+  /** Of an address in the debug area; undefined when it is elsewhere, or no object is ever there. */
+  #debugPlace(
+    address: bigint,
+  ): { readonly objects: DebugObjects; readonly offset: number } | undefined {
+    if (!this.#debug) return undefined;
+    const decoded = decodeAddress(this.layout, address);
+    if (decoded.kind !== "area" || decoded.number !== this.#debugArea) return undefined;
+    return { objects: this.#debug, offset: Number(decoded.offset) };
   }
 
   #physicalOf(address: bigint): number {

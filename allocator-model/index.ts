@@ -14,6 +14,7 @@ export {
   type SchemeName,
 } from "./address-layout.ts";
 export { AllocatorError, type AllocatorErrorCode } from "./allocator-error.ts";
+export type { BadPointer, BadPointerKind } from "./bad-pointer.ts";
 export type { Region } from "./dispatch.ts";
 export { type Explanation, explainAddress, explanationText } from "./explanation.ts";
 export { Heap, type HeapOptions, type Request } from "./heap.ts";
