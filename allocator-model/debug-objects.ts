@@ -20,7 +20,6 @@ import type { PageSource } from "./small-objects.ts";
 const PAGES_BEFORE = 2;
 const PAGES_AFTER = 1;
 /** dbg::header: size, 16 bytes of fence, size again; sizes have 8 bytes. */
-export const DEBUG_HEADER_BYTES = 32;
 const SIZE_WORDS = [0, 6] as const;
 const FENCE_AT = 8;
 const FENCE_END = 24;
