@@ -29,6 +29,8 @@ const PROGRAMS = [
   // The completion scripts are read by the shells they are for.
   { program: "zsh", package: "zsh", testsOnly: true },
   { program: "fish", package: "fish", testsOnly: true },
+  // The page of "windlass alloc map" is tested in a browser.
+  { program: "chromium", package: "chromium", testsOnly: true },
   // examples/native-addon compiles where no prebuilt addon can be had.
   { program: "g++", package: "g++", testsOnly: true },
   { program: "make", package: "make", testsOnly: true },
@@ -89,7 +91,9 @@ function installDebianPackages() {
 }
 
 function buildWindlass() {
-  const sources = ["guest", "host-tools", "image-builder"].map((name) => join(root, name));
+  const sources = ["allocator-model", "guest", "host-tools", "image-builder"].map((name) =>
+    join(root, name),
+  );
   const newest = Math.max(...[...sources, join(root, "build.ts")].map(newestChange));
   if (existsSync(cli) && existsSync(buildStamp) && statSync(buildStamp).mtimeMs >= newest) return;
   say("building Windlass");

@@ -9,13 +9,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { mapPageBuild } from "./host-tools/cli/map-page.ts";
 
 const root = import.meta.dirname;
 const out = join(root, "dist");
 const run = promisify(execFile);
 
 await rm(out, { recursive: true, force: true });
-await Promise.all([buildHost(), buildGuest(), declareTypes()]);
+await Promise.all([buildHost(), buildGuest(), buildMapPage(), declareTypes()]);
 // bootstrap.js compares its time with the sources'.
 await writeFile(join(out, ".built"), "");
 await linkForNpx();
@@ -110,6 +111,11 @@ async function buildProgramSide(folder: string): Promise<void> {
     build({ ...library, outfile: join(folder, "guest.js"), format: "esm" }),
     build({ ...library, outfile: join(folder, "guest.cjs"), format: "cjs" }),
   ]);
+}
+
+/** What makes the page of `windlass alloc map` work, for browsers. */
+async function buildMapPage(): Promise<void> {
+  await build({ ...mapPageBuild, absWorkingDir: root, outdir: join(out, "allocator-model") });
 }
 
 async function declareTypes(): Promise<void> {

@@ -41,9 +41,9 @@ export interface Replay {
 const SAMPLES_MAX = 1000;
 /** Of a machine whose size nobody gave. */
 const PAGES_MIN = 64;
-const PAGES_MAX = 2 ** 20;
+export const PAGES_MAX = 2 ** 20;
 /** Of a heap. */
-const CPUS_MAX = 255;
+export const CPUS_MAX = 255;
 
 /**
  * Replays a trace, twice: for the time and the footprint, and up to the peak for the rest.
@@ -89,15 +89,19 @@ export class TraceRun {
   #operation = 0;
   #failed = 0;
   #requestedBytes = 0;
+  /** By id, where they are counted. */
+  readonly #usableSizes: Uint32Array | undefined;
+  #usableBytes = 0;
 
-  /** @param cpus of the heap */
-  constructor(trace: Trace, heap: Heap, cpus: number) {
+  /** @param cpus of the heap @param countsUsable whether to keep `usableBytes`, which takes time */
+  constructor(trace: Trace, heap: Heap, cpus: number, countsUsable = false) {
     this.heap = heap;
     this.#trace = trace;
     this.#cpus = cpus;
     const ids = trace.ids.reduce((most, id) => Math.max(most, id + 1), 0);
     this.#addresses = new BigUint64Array(ids);
     this.#sizes = new Uint32Array(ids);
+    this.#usableSizes = countsUsable ? new Uint32Array(ids) : undefined;
   }
 
   /** Operations of the trace. */
@@ -118,6 +122,11 @@ export class TraceRun {
   /** Of the objects that are there. */
   get requestedBytes(): number {
     return this.#requestedBytes;
+  }
+
+  /** Of the objects that are there, as malloc_usable_size(3) has it; 0 where it is not counted. */
+  get usableBytes(): number {
+    return this.#usableBytes;
   }
 
   /** Up to this many operations from the trace's begin. */
@@ -175,6 +184,7 @@ export class TraceRun {
     this.#addresses[id] = address;
     this.#sizes[id] = size;
     this.#requestedBytes += size;
+    if (this.#usableSizes) this.#countUsable(id, this.heap.usableBytes(address));
   }
 
   #move(id: number, size: number, address: bigint | undefined): void {
@@ -189,6 +199,14 @@ export class TraceRun {
   #remove(id: number): void {
     this.#requestedBytes -= this.#sizes[id] ?? 0;
     this.#addresses[id] = 0n;
+    this.#countUsable(id, 0);
+  }
+
+  #countUsable(id: number, bytes: number): void {
+    const sizes = this.#usableSizes;
+    if (!sizes) return;
+    this.#usableBytes += bytes - (sizes[id] ?? 0);
+    sizes[id] = bytes;
   }
 }
 
@@ -222,7 +240,7 @@ function follow(run: TraceRun, goesOn: boolean): Course {
 }
 
 /** A power of two: enough for the bytes that are asked for alone. */
-function firstPageCount({ length, operations, ids, sizes }: Trace): number {
+export function firstPageCount({ length, operations, ids, sizes }: Trace): number {
   const alive = new Map<number, number>();
   let bytes = 0;
   let peakBytes = 0;
