@@ -14,6 +14,9 @@ const cli = join(root, "dist/host-tools/cli/main.js");
 const buildStamp = join(root, "dist/.built");
 const tsx = join(root, "node_modules/tsx/dist/cli.mjs");
 
+/** Of Debian, on the one architecture that there is. */
+const LIBRARIES = "/usr/lib/x86_64-linux-gnu";
+
 /** A program or file, the Debian package that has it, and whether only the tests need it. */
 const PROGRAMS = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86" },
@@ -40,6 +43,14 @@ const PROGRAMS = [
   { program: "bc", package: "bc", testsOnly: true },
   { program: "xz", package: "xz-utils", testsOnly: true },
   { file: "/usr/include/gelf.h", package: "libelf-dev", testsOnly: true },
+  // The allocators that the model is compared with.
+  { file: `${LIBRARIES}/libjemalloc.so.2`, package: "libjemalloc2", testsOnly: true },
+  {
+    file: `${LIBRARIES}/libtcmalloc_minimal.so.4`,
+    package: "libtcmalloc-minimal4",
+    testsOnly: true,
+  },
+  { file: `${LIBRARIES}/libmimalloc.so.2`, package: "libmimalloc2.0", testsOnly: true },
 ];
 
 /** Commands that need nothing but Node once the set-up is done. */

@@ -104,11 +104,15 @@ function modelFigures(trace: Trace, schemes: readonly SchemeName[]): AllocatorFi
     let result = replay(trace, { scheme, pageCount });
     if (result.failed > 0) result = replay(trace, { scheme });
     pageCount ??= result.pageCount;
-    const { footprintBytes, internalWasteBytes, otherWasteBytes, externalFragmentation } =
-      result.peak;
+    const { peak, seconds } = result;
     return {
-      ...{ allocator: scheme, kind: "model", footprintBytes, internalWasteBytes, otherWasteBytes },
-      ...{ externalFragmentation, elapsedMs: result.seconds * 1000 },
+      allocator: scheme,
+      kind: "model",
+      footprintBytes: peak.footprintBytes,
+      internalWasteBytes: peak.internalWasteBytes,
+      otherWasteBytes: peak.otherWasteBytes,
+      externalFragmentation: peak.externalFragmentation,
+      elapsedMs: seconds * 1000,
     };
   });
 }

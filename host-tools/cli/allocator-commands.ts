@@ -58,4 +58,22 @@ export const allocatorCommands = {
       "windlass alloc replay --scheme osv mtrace.txt",
     ],
   },
+  "alloc compare": {
+    group,
+    summary: "Compare the memory that allocators take for the same requests",
+    description:
+      "The schemes are those of the model; glibc, jemalloc, tcmalloc and mimalloc are this host's, and need a C compiler. TRACE is what \"alloc replay\" takes, or a workload's name. Figures are those when the footprint was largest: OF REQUESTED is by the most bytes that were ever asked for at a time. A scheme's time is the model's: it says nothing beside those of real allocators.",
+    operands: [{ usage: "TRACE|workload:NAME...", kind: "file" }],
+    min: 0,
+    max: Number.POSITIVE_INFINITY,
+    options: {
+      allocators: text("NAME,...", "Only these; default: all"),
+      list: flag("List the workloads"),
+      json: flag("Print JSON"),
+    },
+    examples: [
+      "windlass alloc compare workload:network-buffers",
+      "windlass alloc compare --allocators osv,proposal,jemalloc server.wlat workload:larson",
+    ],
+  },
 } as const satisfies Record<string, CommandSpec>;

@@ -1,23 +1,18 @@
 /** `windlass alloc replay`. */
-import { open } from "node:fs/promises";
-import { basename } from "node:path";
 import { layouts, PAGE_BYTES, type SchemeName } from "../../../allocator-model/address-layout.ts";
-import type { ReadTrace, TraceLosses } from "../../../allocator-model/address-trace.ts";
+import type { TraceLosses } from "../../../allocator-model/address-trace.ts";
 import { type Replay, replay } from "../../../allocator-model/replay.ts";
-import { readTrace } from "../../../allocator-model/trace-reader.ts";
-import { HostError } from "../../errors.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText, percentText } from "../quantity-text.ts";
 import { tableText } from "../table-text.ts";
+import { readTraceInput } from "../trace-input.ts";
 
 const TITLES = ["SCHEME", "FOOTPRINT", "REQUESTED", "INTERNAL", "OTHER", "EXTERNAL", "LOCKS"];
 const REGION_TITLES = ["SCHEME", "REGION", "OBJECTS", "REQUESTED", "USABLE"];
-/** A text is a string, and strings have a limit of 512 MiB. */
-const FILE_BYTES_MAX = 2 ** 28;
 
 export const execute: Execute<"alloc replay"> = async ({ operands, options, output }) => {
   const [path = ""] = operands;
-  const { trace, losses } = await readTraceFile(path);
+  const { trace, losses } = await readTraceInput(path);
   const { scheme = "all", cpus, pages: pageCount } = options;
   const schemes = scheme === "all" ? (Object.keys(layouts) as SchemeName[]) : [scheme];
   const replays = schemes.map((one) => replay(trace, { scheme: one, cpus, pageCount }));
@@ -37,18 +32,6 @@ export const execute: Execute<"alloc replay"> = async ({ operands, options, outp
   await output.print(tableText(REGION_TITLES, replays.flatMap(regionRows)));
   return 0;
 };
-
-async function readTraceFile(path: string): Promise<ReadTrace> {
-  await using file = await open(path);
-  const { size } = await file.stat();
-  if (size > FILE_BYTES_MAX) {
-    const text = `"${path}" has ${bytesText(size)}, more than ${bytesText(FILE_BYTES_MAX)}`;
-    throw new HostError("WL_USAGE", text, {
-      next: "Give a part of it, for example its first lines",
-    });
-  }
-  return readTrace(await file.readFile(), basename(path));
-}
 
 function row({ scheme, peak, lockAcquisitions }: Replay): string[] {
   const { footprintBytes, requestedBytes, internalWasteBytes, otherWasteBytes } = peak;

@@ -1,0 +1,47 @@
+import { truncate, writeFile } from "node:fs/promises";
+import * as assert from "uvu/assert";
+import { TraceBuilder } from "../../../../allocator-model/trace.ts";
+import { encodeTrace } from "../../../../allocator-model/trace-file.ts";
+import { readTraceInput } from "../../../../host-tools/cli/trace-input.ts";
+import { HostError } from "../../../../host-tools/errors.ts";
+import { suite } from "../../../support/suite.ts";
+import { temporaryFolder } from "../../../support/temporary-folder.ts";
+
+const test = suite("cli/trace-input");
+
+async function refusal(operand: string): Promise<HostError> {
+  const error = await readTraceInput(operand).then(
+    () => assert.unreachable("it was read"),
+    (caught) => caught,
+  );
+  assert.instance(error, HostError);
+  return error as HostError;
+}
+
+test("reads a file, and makes a workload", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("one.wlat");
+  const builder = new TraceBuilder();
+  builder.malloc(0, 10);
+  await writeFile(path, encodeTrace(builder.build("one.wlat")));
+  assert.equal((await readTraceInput(path)).trace, builder.build("one.wlat"));
+  assert.is((await readTraceInput("workload:page-cache")).trace.name, "page-cache");
+});
+
+test("an unknown workload is refused, also by the name of what every object has", async () => {
+  for (const name of ["lars", "", "toString"]) {
+    const error = await refusal(`workload:${name}`);
+    assert.is(error.code, "WL_USAGE");
+    assert.is(error.message, `There is no workload "${name}"`);
+  }
+});
+
+test("a file that is too large is refused before it is read", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("huge");
+  await writeFile(path, "");
+  await truncate(path, 2 ** 40);
+  assert.match((await refusal(path)).message, "has 1.0 TiB, more than 256.0 MiB");
+});
+
+test.run();
