@@ -67,11 +67,6 @@ const BODY = `<header>
   <section id="map" aria-label="Pages of memory">
     <canvas id="grid" tabindex="0" role="application" aria-roledescription="page grid"
       aria-label="Pages of memory, in order of their physical address" aria-describedby="keys"></canvas>
-    <div id="zoom" role="group" aria-label="Zoom">
-      <button type="button" id="zoom-in" aria-label="Zoom in" title="Zoom in (+)">+</button>
-      <button type="button" id="zoom-out" aria-label="Zoom out" title="Zoom out (-)">&minus;</button>
-      <button type="button" id="zoom-fit" aria-label="Show all of memory" title="Show all (0)">Fit</button>
-    </div>
   </section>
   <aside>
     <section aria-labelledby="owners-title">
@@ -88,6 +83,12 @@ const BODY = `<header>
   <div id="transport">
     <button type="button" id="play" aria-pressed="false">Play</button>
     <output id="time" for="sample"></output>
+    <span id="chart-key">footprint by owner, <span class="line"></span> requested</span>
+    <div id="zoom" role="group" aria-label="Zoom">
+      <button type="button" id="zoom-out" aria-label="Zoom out" title="Zoom out (-)">&minus;</button>
+      <button type="button" id="zoom-in" aria-label="Zoom in" title="Zoom in (+)">+</button>
+      <button type="button" id="zoom-fit" aria-label="Show all of memory" title="Show all of memory (0)">Fit</button>
+    </div>
   </div>
   <div id="timeline">
     <div id="chart"></div>

@@ -85,11 +85,12 @@ export class HistoryReader {
   /** By page, the sample that first had its present owner. */
   readonly since: Uint32Array;
   #sample = -1;
-  #at = 0;
+  #changes: ChangeReader;
 
   /** At the first sample. */
   constructor(history: PageHistory) {
     this.history = history;
+    this.#changes = new ChangeReader(history.changes);
     this.codes = new Uint8Array(history.pageCount);
     this.since = new Uint32Array(history.pageCount);
     this.seek(0);
@@ -106,32 +107,60 @@ export class HistoryReader {
       this.codes.fill(0);
       this.since.fill(0);
       this.#sample = -1;
-      this.#at = 0;
+      this.#changes = new ChangeReader(this.history.changes);
     }
     while (this.#sample < target) this.#step();
   }
 
   #step(): void {
     this.#sample += 1;
-    let page = 0;
+    for (const { first, pages, code } of this.#changes.next()) {
+      this.codes.fill(code, first, first + pages);
+      this.since.fill(this.#sample, first, first + pages);
+    }
+  }
+}
+
+/** Reads the changes of one sample after the other. */
+class ChangeReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  *next(): Generator<PageRun> {
+    let end = 0;
     for (let runs = this.#number(); runs > 0; runs -= 1) {
-      page += this.#number();
-      const end = page + this.#number();
-      this.codes.fill(this.#number(), page, end);
-      this.since.fill(this.#sample, page, end);
-      page = end;
+      const first = end + this.#number();
+      const pages = this.#number();
+      end = first + pages;
+      yield { first, pages, code: this.#number() };
     }
   }
 
   #number(): number {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.history.changes[this.#at] ?? 0;
+      const byte = this.#bytes[this.#at] ?? 0;
       this.#at += 1;
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return value >>> 0;
     }
   }
+}
+
+/** @returns by sample, the code of a page's owner */
+export function courseOf({ samples, changes }: PageHistory, page: number): Uint8Array {
+  const course = new Uint8Array(samples.length);
+  const reader = new ChangeReader(changes);
+  for (let sample = 0; sample < samples.length; sample += 1) {
+    for (const { first, pages, code } of reader.next()) {
+      if (page >= first && page < first + pages) course.fill(code, sample);
+    }
+  }
+  return course;
 }
 
 export interface PageRun {

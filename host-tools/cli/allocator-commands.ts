@@ -76,4 +76,27 @@ export const allocatorCommands = {
       "windlass alloc compare --allocators osv,proposal,jemalloc server.wlat workload:larson",
     ],
   },
+  "alloc map": {
+    group,
+    summary: "Show whose each page of memory is, as text or as a page for a browser",
+    description:
+      "TRACE is a file as for replay, or workload:NAME. Without -o the map is printed, one letter a page; with it, a file is written that any browser opens, with all points of time in it.",
+    operands: [{ usage: "TRACE", kind: "file" }],
+    min: 1,
+    max: 1,
+    options: {
+      scheme: choice(["proposal", "osv", "offset-2013"], "Whose rules; default: proposal"),
+      at: text("TIME", "PEAK of the footprint, END, or N% of the trace; default: PEAK"),
+      width: whole("N", "Pages a line of the printed map; default: 64"),
+      output: text("FILE", "Write a page for a browser (.html)", "o"),
+      samples: whole("N", "Points of time that are looked at; default: 200"),
+      pages: whole("N", "Pages of 4 KiB; default: so many that nothing fails"),
+      json: flag("Print JSON, with all pages as runs of the same owner"),
+    },
+    examples: [
+      "windlass alloc map workload:mstress",
+      "windlass alloc map server.wlat --scheme osv --at 50%",
+      "windlass alloc map server.wlat -o map.html",
+    ],
+  },
 } as const satisfies Record<string, CommandSpec>;

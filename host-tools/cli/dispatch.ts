@@ -52,6 +52,7 @@ export const loaders: Loaders = {
   "alloc explain": () => import("./commands/alloc-explain.ts"),
   "alloc record": () => import("./commands/alloc-record.ts"),
   "alloc replay": () => import("./commands/alloc-replay.ts"),
+  "alloc map": () => import("./commands/alloc-map.ts"),
   "alloc compare": () => import("./commands/alloc-compare.ts"),
   doctor: () => import("./commands/doctor.ts"),
   completion: () => import("./commands/completion.ts"),

@@ -8,8 +8,9 @@ import { GridView, type Size } from "./grid-view.ts";
 import { PageImage } from "./page-image.ts";
 
 /** Pages of this width and more are told apart by lines, by letters. */
-const LINES_FROM = 7;
+const LINES_FROM = 5;
 const LETTERS_FROM = 18;
+const LETTER_HEIGHT_MAX = 15;
 /** Between two addresses at the left. */
 const LABEL_HEIGHT = 22;
 const LABEL_FONT = "11px ui-monospace, monospace";
@@ -140,7 +141,8 @@ export class Grid {
     const { first, last } = this.#seenRows();
     const { left, right } = this.#seenColumns();
     const inks = this.#colours.owners.map(inkOn);
-    context.font = `${Math.round(view.scale * 0.45)}px ui-monospace, monospace`;
+    const height = Math.min(Math.round(view.scale * 0.5), LETTER_HEIGHT_MAX);
+    context.font = `${height}px ui-monospace, monospace`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (let row = first; row < last; row += 1) {
@@ -179,7 +181,7 @@ export class Grid {
     for (let row = Math.ceil(first / step) * step; row < last; row += step) {
       const middle = view.top + (row + 0.5) * view.scale;
       const y = Math.min(Math.max(middle, 7), view.size.height - 7);
-      context.fillText(this.#addressOf(row), this.gutter - GAP, y);
+      context.fillText(this.#addressOf(row), this.gutter - GAP + Math.max(0, view.left), y);
     }
   }
 

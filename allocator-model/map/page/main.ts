@@ -27,12 +27,19 @@ function start(history: PageHistory): void {
   let frame = 0;
 
   const grid = new Grid(element("grid", HTMLCanvasElement), reader, colours);
+  let described = "";
+  const showDetails = (): void => {
+    const page = hovered ?? chosen;
+    const what = `${page} ${reader.sample}`;
+    if (what === described) return;
+    described = what;
+    if (page === undefined) showNoPage(details);
+    else showPage(details, reader, page);
+  };
   const draw = (): void => {
     frame = 0;
     grid.draw({ hovered, chosen });
-    const page = hovered ?? chosen;
-    if (page === undefined) showNoPage(details);
-    else showPage(details, reader, page);
+    showDetails();
   };
   const redraw = (): void => {
     if (frame === 0) frame = requestAnimationFrame(draw);
@@ -122,13 +129,11 @@ function showTime(reader: HistoryReader): void {
   const sample = reader.history.samples[reader.sample];
   if (!sample) return;
   const { footprintBytes, usableBytes, requestedBytes } = sample;
-  const share =
-    footprintBytes === 0 ? "" : `${Math.round((requestedBytes / footprintBytes) * 100)} %`;
+  const share = Math.round((requestedBytes / Math.max(footprintBytes, 1)) * 100);
   const figures = [
     ["Footprint", bytesText(footprintBytes)],
     ["Usable", bytesText(usableBytes)],
-    ["Requested", bytesText(requestedBytes)],
-    ["Of footprint", share],
+    ["Requested", `${bytesText(requestedBytes)}, ${share} % of the footprint`],
   ] as const;
   const parts = figures.map(([name, value]) =>
     html("div", {}, [html("dt", { text: name }), html("dd", { text: value })]),

@@ -3,7 +3,7 @@ import { encodeAddress, hex } from "../../address.ts";
 import { layouts, PAGE_BYTES } from "../../address-layout.ts";
 import { pageOwnerNames } from "../../page-owners.ts";
 import { areaOfOwner, ownerLetter, ownerUses } from "../owner-marks.ts";
-import type { HistoryReader, PageHistory } from "../page-history.ts";
+import { courseOf, type HistoryReader, type PageHistory, pageRuns } from "../page-history.ts";
 import { countText } from "../quantity.ts";
 import { html } from "./html.ts";
 
@@ -22,6 +22,7 @@ export function showPage(place: HTMLElement, reader: HistoryReader, page: number
   place.replaceChildren(
     html("h2", { text: `Page ${countText(page)}` }),
     facts,
+    courseBar(reader, page),
     html("h3", { text: "Virtual addresses" }),
     addresses(history, owner, begin),
   );
@@ -32,6 +33,25 @@ export function showNoPage(place: HTMLElement): void {
     html("h2", { text: "Page" }),
     html("p", { className: "hint", text: "Point at a page, or click one to keep it." }),
   );
+}
+
+/** The owners over time, and where that time is now. */
+function courseBar({ history, sample }: HistoryReader, page: number): HTMLElement {
+  const course = courseOf(history, page);
+  const stops = [...pageRuns(course)].map(({ first, pages, code }) => {
+    const colour = `var(--owner-${pageOwnerNames[code] ?? "free"})`;
+    return `${colour} ${share(first, course)}% ${share(first + pages, course)}%`;
+  });
+  const cursor = html("span");
+  cursor.style.left = `calc(${share(sample + 0.5, course)}% - 1px)`;
+  const bar = html("div", { className: "course" }, [cursor]);
+  bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+  bar.title = "Its owners over time";
+  return bar;
+}
+
+function share(part: number, { length }: Uint8Array): number {
+  return (part / length) * 100;
 }
 
 /** The page in each area that maps all of memory; that of its owner is the one objects are known by. */

@@ -1,0 +1,77 @@
+/** `windlass alloc map`. */
+import { resolve } from "node:path";
+import { htmlPage } from "../../../allocator-model/map/html-page.ts";
+import {
+  HistoryReader,
+  type PageHistory,
+  peakSample,
+} from "../../../allocator-model/map/page-history.ts";
+import { equalSteps, recordHistory } from "../../../allocator-model/map/recording.ts";
+import { mapSnapshot } from "../../../allocator-model/map/snapshot.ts";
+import { textMap } from "../../../allocator-model/map/text-map.ts";
+import { replaceFile } from "../../../image-builder/store/replace-file.ts";
+import { HostError } from "../../errors.ts";
+import type { Execute } from "../invocation.ts";
+import { pageParts } from "../map-page.ts";
+import { printableLine } from "../printable-text.ts";
+import { bytesText } from "../quantity-text.ts";
+import { readTraceInput } from "../trace-input.ts";
+
+const SAMPLES_DEFAULT = 200;
+const SAMPLES_MAX = 10_000;
+const WIDTH_MAX = 4096;
+
+export const execute: Execute<"alloc map"> = async ({ operands, options, output }) => {
+  const { scheme = "proposal", samples = SAMPLES_DEFAULT, width, pages: pageCount } = options;
+  checkRange("--samples", samples, SAMPLES_MAX);
+  if (width !== undefined) checkRange("--width", width, WIDTH_MAX);
+  const share = options.at === undefined ? undefined : shareFrom(options.at);
+  const { trace } = await readTraceInput(operands[0] ?? "");
+  const at =
+    share === undefined ? equalSteps(trace.length, samples) : [Math.round(trace.length * share)];
+  const { history, failed } = recordHistory(trace, { scheme, pageCount, at });
+  if (failed > 0) output.note(`${failed} requests failed with ${history.pageCount} pages`);
+
+  if (options.output !== undefined) {
+    output.note(await writePage(options.output, history));
+    return 0;
+  }
+  const reader = new HistoryReader(history);
+  reader.seek(peakSample(history));
+  const snapshot = mapSnapshot(reader);
+  if (options.json) await output.json(snapshot);
+  else {
+    const isColoured = output.isTerminal && !process.env["NO_COLOR"];
+    const text = textMap(
+      { ...snapshot, trace: printableLine(snapshot.trace) },
+      { pagesPerLine: width, isColoured },
+    );
+    await output.print(text);
+  }
+  return 0;
+};
+
+/** @returns a line about it */
+async function writePage(path: string, history: PageHistory): Promise<string> {
+  const page = htmlPage(history, await pageParts());
+  await replaceFile(resolve(path), page);
+  const { samples, name } = history;
+  return `Wrote the map of ${printableLine(name)} at ${samples.length} times to ${printableLine(path)} (${bytesText(Buffer.byteLength(page))})`;
+}
+
+/** @returns of the trace; undefined for where its footprint is largest */
+function shareFrom(text: string): number | undefined {
+  const word = text.toUpperCase();
+  if (word === "PEAK") return undefined;
+  if (word === "END") return 1;
+  const [, percent] = /^(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
+  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
+  throw new HostError("WL_USAGE", `"${text}" is no time of a trace`, {
+    next: "Write PEAK, END or a percentage, for example 50%",
+  });
+}
+
+function checkRange(option: string, value: number, most: number): void {
+  if (value >= 1 && value <= most) return;
+  throw new HostError("WL_USAGE", `${option} cannot be ${value}`, { next: `Give 1 to ${most}` });
+}
