@@ -13,9 +13,15 @@ export {
   layouts,
   type SchemeName,
 } from "./address-layout.ts";
+export type { ReadTrace, TraceLosses } from "./address-trace.ts";
 export { AllocatorError, type AllocatorErrorCode } from "./allocator-error.ts";
 export type { BadPointer, BadPointerKind } from "./bad-pointer.ts";
 export type { Region } from "./dispatch.ts";
 export { type Explanation, explainAddress, explanationText } from "./explanation.ts";
 export { Heap, type HeapOptions, type Request } from "./heap.ts";
 export type { HeapShare } from "./heap-core.ts";
+export type { MemoryFigures, RegionFigures } from "./memory-figures.ts";
+export { type Replay, type ReplayOptions, type ReplaySample, replay } from "./replay.ts";
+export { CALLOC, FREE, MALLOC, REALLOC, type Trace, TraceBuilder } from "./trace.ts";
+export { decodeTrace, encodeTrace } from "./trace-file.ts";
+export { readTrace } from "./trace-reader.ts";

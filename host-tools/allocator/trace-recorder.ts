@@ -3,11 +3,10 @@
  * that stands before the allocator (LD_PRELOAD; allocation-shim.ts). One process is recorded: the one that is
  * started, and what it becomes (execve); not its children.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { type FileHandle, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { promisify } from "node:util";
 import type { ReadTrace } from "../../allocator-model/address-trace.ts";
 import { HostError } from "../errors.ts";
 import {
@@ -16,12 +15,10 @@ import {
   SHIM_RECORD_BYTES,
   shimSource,
 } from "./allocation-shim.ts";
+import { compileC } from "./c-compiler.ts";
 import { ShimRecords } from "./shim-records.ts";
 
-const run = promisify(execFile);
-
-const COMPILERS = ["cc", "gcc"];
-const COMPILER_FLAGS = ["-std=c11", "-O2", "-Wall", "-fPIC", "-shared", "-fvisibility=hidden"];
+const COMPILER_FLAGS = ["-fPIC", "-shared", "-fvisibility=hidden", "-fno-builtin"];
 /** A realloc has two records. */
 const RECORDS_PER_OPERATION = 2;
 /** Its place on the disk is taken before the rest of the file's. */
@@ -52,7 +49,7 @@ export interface Recording extends ReadTrace {
  * Runs a program to its end.
  *
  * @param argv the program and its arguments
- * @throws {HostError} WL_RECORD_FAILED when there is no compiler, the program cannot be started, or nothing
+ * @throws {HostError} WL_COMPILER_UNAVAILABLE; WL_RECORD_FAILED when the program cannot be started, or nothing
  *   was recorded; WL_HOST_IO when the disk has no room
  */
 export async function recordProgram(
@@ -81,26 +78,10 @@ async function compileShim(folder: string, signal: AbortSignal | undefined): Pro
     // ld.so(8): they separate the libraries in LD_PRELOAD.
     throw failed(`"${folder}" has a space or a colon`, "Set TMPDIR to a folder without them");
   }
-  const source = join(folder, "shim.c");
   const library = join(folder, "shim.so");
-  await writeFile(source, shimSource);
-  for (const compiler of COMPILERS) {
-    try {
-      const args = [...COMPILER_FLAGS, "-fno-builtin", "-o", library, source, "-ldl"];
-      await run(compiler, args, {
-        env: { ...process.env, LC_ALL: "C" },
-        ...(signal && { signal }),
-      });
-      return library;
-    } catch (error) {
-      signal?.throwIfAborted();
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") continue;
-      const words = String((error as { stderr?: unknown }).stderr ?? "").trim();
-      const why = `${compiler} cannot compile the library that records: ${words || String(error)}`;
-      throw failed(why, 'As root, run "apt-get install gcc libc6-dev"', error);
-    }
-  }
-  throw failed("this host has no C compiler", 'As root, run "apt-get install gcc libc6-dev"');
+  const subject = "the library that records";
+  await compileC({ subject, text: shimSource, flags: COMPILER_FLAGS }, library, { signal });
+  return library;
 }
 
 async function runProgram(
