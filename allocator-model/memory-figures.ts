@@ -1,7 +1,9 @@
 /** What a heap's memory is used for at one moment. */
+import { PAGE_BYTES } from "./address-layout.ts";
 import type { Region } from "./dispatch.ts";
 import type { Heap } from "./heap.ts";
-import { pageOwnerNames } from "./page-owners.ts";
+import { type PageOwner, type PageOwners, pageOwnerNames } from "./page-owners.ts";
+import { POOL_HEADER_BYTES } from "./small-objects.ts";
 
 export interface RegionFigures {
   readonly objects: number;
@@ -22,6 +24,8 @@ export interface MemoryFigures {
   readonly internalWasteBytes: number;
   /** In pages, outside of objects: headers, tails, free slots. */
   readonly otherWasteBytes: number;
+  /** Part of them: headers of pages with small objects, and of large objects. */
+  readonly headerBytes: number;
   /** In page pools. */
   readonly cachedPages: number;
   /** In page ranges. */
@@ -39,8 +43,6 @@ export interface TracedObject {
   readonly sizeBytes: number;
 }
 
-const CACHED = pageOwnerNames.indexOf("cached");
-
 /** @param objects all that are there; their addresses are the heap's */
 export function memoryFigures(
   heap: Heap,
@@ -54,6 +56,7 @@ export function memoryFigures(
   const requestedBytes = total((region) => region.requestedBytes);
   const usableBytes = total((region) => region.usableBytes);
   const { freePages } = ranges;
+  const pages = pagesByOwner(owners);
   let largestFreePages = 0;
   for (const { pages } of ranges.ranges()) largestFreePages = Math.max(largestFreePages, pages);
   return {
@@ -64,7 +67,8 @@ export function memoryFigures(
     footprintBytes,
     internalWasteBytes: usableBytes - requestedBytes,
     otherWasteBytes: footprintBytes - usableBytes,
-    cachedPages: owners.codes.reduce((sum, code) => sum + (code === CACHED ? 1 : 0), 0),
+    headerBytes: headerBytes(pages, regions),
+    cachedPages: pages.cached,
     freePages,
     largestFreePages,
     externalFragmentation: freePages === 0 ? 0 : 1 - largestFreePages / freePages,
@@ -89,7 +93,16 @@ function regionFigures(
   return regions;
 }
 
-/** The part of the footprint that nobody asked for. */
-export function wasteRatio({ requestedBytes, footprintBytes }: MemoryFigures): number {
-  return footprintBytes === 0 ? 0 : 1 - requestedBytes / footprintBytes;
+type Regions = MemoryFigures["regions"];
+
+/** What is not a large object in its pages is its header. */
+function headerBytes({ mempool, large }: Readonly<Record<PageOwner, number>>, of: Regions): number {
+  return mempool * POOL_HEADER_BYTES + large * PAGE_BYTES - (of.large?.usableBytes ?? 0);
+}
+
+function pagesByOwner({ codes }: PageOwners): Record<PageOwner, number> {
+  const counts = pageOwnerNames.map(() => 0);
+  for (const code of codes) counts[code] = (counts[code] ?? 0) + 1;
+  const entries = pageOwnerNames.map((name, code) => [name, counts[code] ?? 0] as const);
+  return Object.fromEntries(entries) as Record<PageOwner, number>;
 }

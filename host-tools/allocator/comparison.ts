@@ -28,6 +28,8 @@ export interface AllocatorFigures {
   readonly internalWasteBytes: number;
   /** Outside of objects: headers, tails, what is free but not given back. */
   readonly otherWasteBytes: number;
+  /** Part of them; only the model knows. */
+  readonly headerBytes?: number;
   /** Part of the free pages that are not in the largest range; only the model knows. */
   readonly externalFragmentation?: number;
   readonly elapsedMs: number;
@@ -111,6 +113,7 @@ function modelFigures(trace: Trace, schemes: readonly SchemeName[]): AllocatorFi
       footprintBytes: peak.footprintBytes,
       internalWasteBytes: peak.internalWasteBytes,
       otherWasteBytes: peak.otherWasteBytes,
+      headerBytes: peak.headerBytes,
       externalFragmentation: peak.externalFragmentation,
       elapsedMs: seconds * 1000,
     };

@@ -1,15 +1,16 @@
 /**
  * The replayer: plays a trace with the malloc(3) that it is started with, and says how much memory that took.
  *
- * - Usage: replayer RECORDS OBJECTS CPUS PEAK STEP: a file of records of 12 bytes (trace-file.ts), how many ids and CPUs
- *   there are, after how many operations most bytes are alive, and how often to measure, in operations.
- * - Threads: one for each CPU of the trace, and one runs at a time, so that the order is the trace's and allocators'
- *   caches for threads are as full as they would be.
+ * - Usage: replayer RECORDS OBJECTS CPUS PEAK STEP: a file of records of 12 bytes (trace-file.ts), how many ids
+ *   and CPUs there are, after how many operations most bytes are alive, and how often to measure, in operations.
+ * - Threads: one for each CPU of the trace, and one runs at a time: so the order is the trace's, and what
+ *   allocators keep for each thread is there.
  * - Every page of an object is written to, and its last byte: the model counts the pages that an allocator
  *   took, Linux those that were written to.
  * - Footprint: anonymous pages of the process (smaps_rollup, proc(5)) but for those that the kernel may take
- *   (MADV_FREE), less what they were before the first operation. Huge pages are off. Its own tables are mapped and written
- *   before that, and nothing of its own is allocated later.
+ *   (MADV_FREE), less what they were before the first operation. Its own tables are mapped and written before
+ *   that, and nothing of its own is allocated later. Huge pages are off. What an allocator would give back
+ *   after some time counts: a run takes milliseconds.
  * - Time: of the operations and of writing to the pages; measuring and changing threads are left out.
  *
  * It prints one line of JSON. Exit status 3: an operation got no memory.

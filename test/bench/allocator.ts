@@ -5,6 +5,7 @@ import { layouts, type SchemeName } from "../../allocator-model/address-layout.t
 import { AddressReader } from "../../allocator-model/address-reader.ts";
 import { defaultAlignment, type Region } from "../../allocator-model/dispatch.ts";
 import { HeapCore } from "../../allocator-model/heap-core.ts";
+import { benchFootprint } from "./allocator-footprint.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 
 const RUNS = 10;
@@ -48,6 +49,7 @@ export async function benchAllocator(runs = RUNS): Promise<BenchReport> {
       samples.add(`cache-lines/${region}/${scheme}`, "1", cost.cacheLines);
     }
   }
+  await benchFootprint(samples, runs);
   return await report("allocator", samples, "none");
 }
 
