@@ -80,9 +80,10 @@ export function decodeTrace(bytes: Uint8Array, name: string): Trace {
     name,
     cpus,
     length,
-    operations: columns.slice(0, length),
-    cpuOf: columns.slice(length, 2 * length),
-    alignmentLog2: columns.slice(2 * length, 3 * length),
+    // Copies: the slices of a buffer would keep all of it.
+    operations: new Uint8Array(columns.subarray(0, length)),
+    cpuOf: new Uint8Array(columns.subarray(length, 2 * length)),
+    alignmentLog2: new Uint8Array(columns.subarray(2 * length, 3 * length)),
     ids: joinBytes(columns.subarray(ID_COLUMN * length), length),
     sizes: joinBytes(columns.subarray(SIZE_COLUMN * length), length),
   };
