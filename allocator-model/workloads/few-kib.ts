@@ -4,7 +4,7 @@
  *
  * - uniform: all sizes are equally likely, and so is every object to be the next that is freed. The number of objects
  *   rises and falls by half.
- * - lifetimes: small sizes are likelier (each of the three powers of two has a third), and there are requests, whose
+ * - lifetimes: small sizes are likelier (a third is below 2 KiB, another below 4), and there are requests, whose
  *   objects live until a hundred later ones came, and sessions: one object of ten, which outlives many.
  */
 import type { Trace } from "../trace.ts";
@@ -21,6 +21,8 @@ import {
 const CPUS = 2;
 const SIZE_MIN = 1024;
 const SIZE_MAX = 8192;
+/** From the smallest size to the largest. */
+const DOUBLINGS = 3;
 const OTHER_CPU_PERCENT = 12.5;
 
 const OBJECTS_PER_CPU = 2000;
@@ -74,7 +76,10 @@ function makeLifetimes(options: WorkloadOptions): Trace {
   const script = new TraceScript();
   const requestsAlive = scaled(REQUESTS_ALIVE, options);
   const sessionsAlive = scaled(SESSIONS_ALIVE, options);
-  const size = (): number => Math.floor(SIZE_MIN * (SIZE_MAX / SIZE_MIN) ** random.share());
+  const size = (): number => {
+    const low = SIZE_MIN * 2 ** random.below(DOUBLINGS);
+    return low + random.below(low);
+  };
   function* thread(cpu: number): Thread {
     const requests: number[] = [];
     const sessions: number[] = [];

@@ -22,14 +22,9 @@ export class Random {
     return low + this.below(high - low + 1);
   }
 
-  /** From 0 up, below 1. */
-  share(): number {
-    return this.#next() / TWO_32;
-  }
-
   /** True so many times of a hundred. */
   chance(percent: number): boolean {
-    return this.share() * 100 < percent;
+    return (this.#next() / TWO_32) * 100 < percent;
   }
 
   #next(): number {
