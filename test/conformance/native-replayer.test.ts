@@ -1,6 +1,5 @@
 /** Traces played with real allocators: what the kernel says that they took. */
 import { readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import * as assert from "uvu/assert";
 import { type Trace, TraceBuilder } from "../../allocator-model/trace.ts";
 import { workloads } from "../../allocator-model/workloads/workloads.ts";
@@ -22,14 +21,7 @@ const test = suite("native replayer", {
   setup: async () => {
     replayer = await buildNativeReplayer();
   },
-  teardown: async () => {
-    await replayer[Symbol.asyncDispose]();
-    const left = await readdir(tmpdir());
-    assert.equal(
-      left.filter((name) => name.startsWith("windlass-replayer-")),
-      [],
-    );
-  },
+  teardown: () => replayer[Symbol.asyncDispose](),
 });
 
 /** As many objects of 1 MiB; all are freed when `isFreed`. */
@@ -119,17 +111,41 @@ test("an allocator that gives no memory is an error", async () => {
   );
 });
 
-test("a missing compiler is named with the command that installs it", async () => {
-  const path = process.env["PATH"];
-  process.env["PATH"] = "/nowhere";
+/** What is done with other variables in the environment, which are as before afterwards. */
+async function withVariables(
+  variables: Readonly<Record<string, string>>,
+  work: () => Promise<void>,
+): Promise<void> {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
   try {
+    await work();
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name];
+    Object.assign(process.env, before);
+  }
+}
+
+test("nothing is left of it when it was disposed of", async () => {
+  await using folder = await temporaryFolder();
+  await withVariables({ TMPDIR: folder.path }, async () => {
+    const own = await buildNativeReplayer();
+    await own.replay(mebibytes(true));
+    assert.is((await readdir(folder.path)).length, 1);
+    await own[Symbol.asyncDispose]();
+    assert.equal(await readdir(folder.path), []);
+  });
+});
+
+test("a missing compiler is named with the command that installs it, and nothing is left", async () => {
+  await using folder = await temporaryFolder();
+  await withVariables({ TMPDIR: folder.path, PATH: "/nowhere" }, async () => {
     const error = await failure(buildNativeReplayer());
     assert.is(error.code, "WL_COMPILER_UNAVAILABLE");
     assert.match(error.message, 'there is no "cc"');
     assert.match(error.facts.next ?? "", "apt-get install gcc");
-  } finally {
-    process.env["PATH"] = path;
-  }
+    assert.equal(await readdir(folder.path), []);
+  });
 });
 
 test.run();
