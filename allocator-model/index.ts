@@ -25,3 +25,5 @@ export { type Replay, type ReplayOptions, type ReplaySample, replay } from "./re
 export { CALLOC, FREE, MALLOC, REALLOC, type Trace, TraceBuilder } from "./trace.ts";
 export { decodeTrace, encodeTrace } from "./trace-file.ts";
 export { readTrace } from "./trace-reader.ts";
+export type { Workload, WorkloadOptions } from "./workloads/workload.ts";
+export { workloads } from "./workloads/workloads.ts";
