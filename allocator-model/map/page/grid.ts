@@ -95,6 +95,9 @@ export class Grid {
     if (chosen !== undefined) this.#drawMark(context, chosen, 2);
     context.restore();
     this.#drawLabels(context);
+    // Where pages are on the canvas, for tests of the picture.
+    const { columns, scale, left, top } = view;
+    canvas.dataset["view"] = JSON.stringify({ columns, scale, left: left + this.gutter, top });
   }
 
   #drawPages(context: CanvasRenderingContext2D, ratio: number): void {
