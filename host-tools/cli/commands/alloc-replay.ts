@@ -52,14 +52,14 @@ function regionRows({ scheme, peak }: Replay): string[][] {
   ]);
 }
 
-/** What is not in the trace as it stood in the file: a sentence each. */
+/** What is not in the trace as it stood in the file: a line each. */
 function lossNotes(losses: TraceLosses): string[] {
   const notes: readonly (readonly [number, string])[] = [
-    [losses.skippedLines, "lines are not about memory, or cannot be read"],
-    [losses.failedRequests, "requests had got no memory"],
-    [losses.unknownAddresses, "frees or reallocs are of addresses that nobody was seen to get"],
-    [losses.unseenFrees, "objects were freed unseen"],
-    [losses.oversizedObjects, "objects of 4 GiB and more are left out"],
+    [losses.skippedLines, "lines that are not about memory, or cannot be read"],
+    [losses.failedRequests, "requests that had got no memory"],
+    [losses.unknownAddresses, "frees and reallocs of addresses that nobody was seen to get"],
+    [losses.unseenFrees, "objects that were freed unseen"],
+    [losses.oversizedObjects, "objects of 4 GiB and more, left out"],
   ];
-  return notes.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return notes.filter(([count]) => count > 0).map(([count, what]) => `${what}: ${count}`);
 }
