@@ -1,16 +1,16 @@
 /** The page that `windlass alloc map -o` writes, in a real browser: what is seen, and what the pointer and keys do. */
 import { spawnSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import * as assert from "uvu/assert";
 import { htmlPage } from "../../allocator-model/map/html-page.ts";
 import { HistoryReader, HistoryWriter } from "../../allocator-model/map/page-history.ts";
-import { recordHistory } from "../../allocator-model/map/recording.ts";
+import { equalSteps, recordHistory } from "../../allocator-model/map/recording.ts";
 import { type PageOwner, pageOwnerNames } from "../../allocator-model/page-owners.ts";
 import { TraceBuilder } from "../../allocator-model/trace.ts";
-import { encodeTrace } from "../../allocator-model/trace-file.ts";
+import { decodeTrace, encodeTrace } from "../../allocator-model/trace-file.ts";
 import { pageParts } from "../../host-tools/cli/map-page.ts";
 import { BrowserRig, browserMissing } from "../support/browser.ts";
 import { suite } from "../support/suite.ts";
@@ -37,15 +37,19 @@ const test = suite("map page in a browser", {
   }),
 });
 
-/** @param url told late: the set-up writes the file */
+function withBrowser(name: string, body: () => Promise<void>): void {
+  if (missing === undefined) test(name, body);
+  else test.skip(missing, name);
+}
+
+/** With the page of the four times. */
 function withPage(name: string, picture: string, body: (page: Page) => Promise<void>): void {
-  const visit = (): Promise<void> =>
-    rig.visit({ url: stripes, picture }, async (page) => {
+  withBrowser(name, async () => {
+    await rig.visit({ url: stripes, picture }, async (page) => {
       await isReady(page);
       await body(page);
     });
-  if (missing === undefined) test(name, visit);
-  else test.skip(missing, name);
+  });
 }
 
 /**
@@ -157,40 +161,38 @@ async function setTime(page: Page, sample: number): Promise<void> {
   await isDrawn(page);
 }
 
-if (missing !== undefined) test.skip(missing, "what the command writes shows the regions");
-else
-  test("what the command writes shows the regions", async () => {
-    const builder = new TraceBuilder();
-    for (let id = 0; id < 200; id += 1) builder.malloc(id, [100, 2048, 4096, 20_000][id % 4] ?? 0);
-    const trace = builder.build("regions");
-    const input = join(rig.folder, "regions.wlat");
-    const output = join(rig.folder, "regions.html");
-    await writeFile(input, encodeTrace(trace));
-    const words = ["--import", TSX, MAIN, "alloc", "map", input, "-o", output];
-    const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8" });
-    assert.is(status, 0, stderr);
-    assert.match(stderr, /^Wrote the map of regions\.wlat at 201 times/);
+withBrowser("what the command writes shows the regions", async () => {
+  const builder = new TraceBuilder();
+  for (let id = 0; id < 200; id += 1) builder.malloc(id, [100, 2048, 4096, 20_000][id % 4] ?? 0);
+  const trace = builder.build("regions");
+  const input = join(rig.folder, "regions.wlat");
+  const output = join(rig.folder, "regions.html");
+  await writeFile(input, encodeTrace(trace));
+  const words = ["--import", TSX, MAIN, "alloc", "map", input, "-o", output];
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8" });
+  assert.is(status, 0, stderr);
+  assert.match(stderr, /^Wrote the map of regions\.wlat at 201 times/);
 
-    const { history } = recordHistory(trace, { scheme: "proposal", at: [trace.length] });
-    const { codes } = new HistoryReader(history);
-    const url = pathToFileURL(output).href;
-    await rig.visit({ url, picture: "regions" }, async (page) => {
-      await isReady(page);
-      assert.is(await textOf(page, "h1"), "regions.wlat");
-      const owners = ["mempool", "half-page", "page", "large"] as const;
-      const first = owners.map((owner) => codes.indexOf(pageOwnerNames.indexOf(owner)));
-      assert.ok(first.every((number) => number >= 0));
-      await assertColours(page, codes, first);
-      for (const owner of owners) {
-        const code = pageOwnerNames.indexOf(owner);
-        const count = codes.filter((one) => one === code).length;
-        assert.is(await countOf(page, owner), String(count));
-        assert.is(await page.locator(`#chart polygon.owner-${owner}`).count(), 1);
-      }
-      const picture = await page.screenshot({ path: join(rig.folder, "regions.png") });
-      assert.ok(picture.length > 10_000, `${picture.length} bytes`);
-    });
+  const { history } = recordHistory(trace, { scheme: "proposal", at: [trace.length] });
+  const { codes } = new HistoryReader(history);
+  const url = pathToFileURL(output).href;
+  await rig.visit({ url, picture: "regions" }, async (page) => {
+    await isReady(page);
+    assert.is(await textOf(page, "h1"), "regions.wlat");
+    const owners = ["mempool", "half-page", "page", "large"] as const;
+    const first = owners.map((owner) => codes.indexOf(pageOwnerNames.indexOf(owner)));
+    assert.ok(first.every((number) => number >= 0));
+    await assertColours(page, codes, first);
+    for (const owner of owners) {
+      const code = pageOwnerNames.indexOf(owner);
+      const count = codes.filter((one) => one === code).length;
+      assert.is(await countOf(page, owner), String(count));
+      assert.is(await page.locator(`#chart polygon.owner-${owner}`).count(), 1);
+    }
+    const picture = await page.screenshot({ path: join(rig.folder, "regions.png") });
+    assert.ok(picture.length > 10_000, `${picture.length} bytes`);
   });
+});
 
 withPage(
   "pages have their owners' colours, at the peak first, in light and dark",
@@ -350,6 +352,33 @@ withPage("an owner in the legend sets all others back", "legend", async (page) =
   await button.click();
   await isDrawn(page);
   assert.is(await colourAt(page, await placeOf(page, large)), before);
+});
+
+/** Of redis at its peak, with a half page explained. UPDATE_GENERATED=1 takes it anew. */
+withBrowser("the picture of the model's README is there, and small", async () => {
+  const target = resolve(import.meta.dirname, "../../allocator-model/map.png");
+  if (process.env["UPDATE_GENERATED"]) {
+    const name = "redis.wlat";
+    const bytes = await readFile(
+      resolve(import.meta.dirname, "../../allocator-model/traces", name),
+    );
+    const trace = decodeTrace(bytes, name);
+    const at = equalSteps(trace.length, 200);
+    const { history } = recordHistory(trace, { scheme: "proposal", at });
+    const path = join(rig.folder, "readme.html");
+    await writeFile(path, htmlPage(history, await pageParts()));
+    await rig.visit({ url: pathToFileURL(path).href, picture: "readme" }, async (page) => {
+      await isReady(page);
+      const { x, y } = await placeOf(page, 1054, 0.5);
+      await page.mouse.click(x, y);
+      await page.mouse.move(5, 5);
+      await isDrawn(page);
+      await page.screenshot({ path: target });
+    });
+  }
+  const picture = await readFile(target);
+  assert.is(picture.toString("latin1", 1, 4), "PNG");
+  assert.ok(picture.length < 200 * 1024, `${picture.length} bytes`);
 });
 
 test.run();
