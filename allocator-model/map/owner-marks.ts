@@ -20,8 +20,8 @@ export const ownerUses: Readonly<Record<PageOwner, string>> = {
   cached: "free, in a page pool of a CPU or of all",
   mempool: "small objects, many a page",
   "half-page": "objects of half a page, two a page",
-  page: "objects that have a page for themselves",
-  large: "objects of more than a page",
+  page: "one object a page",
+  large: "objects of several pages",
   early: "objects from before the CPUs were up",
   debug: "the debug allocator",
 };

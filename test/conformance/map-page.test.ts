@@ -6,7 +6,11 @@ import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import * as assert from "uvu/assert";
 import { htmlPage } from "../../allocator-model/map/html-page.ts";
-import { HistoryReader, HistoryWriter } from "../../allocator-model/map/page-history.ts";
+import {
+  HistoryReader,
+  HistoryWriter,
+  peakSample,
+} from "../../allocator-model/map/page-history.ts";
 import { equalSteps, recordHistory } from "../../allocator-model/map/recording.ts";
 import { type PageOwner, pageOwnerNames } from "../../allocator-model/page-owners.ts";
 import { TraceBuilder } from "../../allocator-model/trace.ts";
@@ -369,7 +373,10 @@ withBrowser("the picture of the model's README is there, and small", async () =>
     await writeFile(path, htmlPage(history, await pageParts()));
     await rig.visit({ url: pathToFileURL(path).href, picture: "readme" }, async (page) => {
       await isReady(page);
-      const { x, y } = await placeOf(page, 1054, 0.5);
+      const reader = new HistoryReader(history);
+      reader.seek(peakSample(history));
+      const halfPage = reader.codes.indexOf(pageOwnerNames.indexOf("half-page"), 1054);
+      const { x, y } = await placeOf(page, halfPage, 0.5);
       await page.mouse.click(x, y);
       await page.mouse.move(5, 5);
       await isDrawn(page);
