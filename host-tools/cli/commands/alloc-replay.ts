@@ -1,7 +1,8 @@
 /** `windlass alloc replay`. */
 import { layouts, PAGE_BYTES, type SchemeName } from "../../../allocator-model/address-layout.ts";
 import type { TraceLosses } from "../../../allocator-model/address-trace.ts";
-import { type Replay, replay } from "../../../allocator-model/replay.ts";
+import { type Replay, type ReplayOptions, replay } from "../../../allocator-model/replay.ts";
+import type { Trace } from "../../../allocator-model/trace.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText, percentText } from "../quantity-text.ts";
 import { tableText } from "../table-text.ts";
@@ -13,25 +14,43 @@ const REGION_TITLES = ["SCHEME", "REGION", "OBJECTS", "REQUESTED", "USABLE"];
 export const execute: Execute<"alloc replay"> = async ({ operands, options, output }) => {
   const [path = ""] = operands;
   const { trace, losses } = await readTraceInput(path);
-  const { scheme = "all", cpus, pages: pageCount } = options;
+  const { scheme = "all", cpus, pages } = options;
   const schemes = scheme === "all" ? (Object.keys(layouts) as SchemeName[]) : [scheme];
-  const replays = schemes.map((one) => replay(trace, { scheme: one, cpus, pageCount }));
+  const replays = replaysOnOneMachine(trace, schemes, { cpus, pageCount: pages });
   const { name, length: operations } = trace;
   if (options.json) {
     await output.json({ name, operations, cpus: trace.cpus, losses, replays });
     return 0;
   }
   for (const note of lossNotes(losses)) output.note(note);
-  for (const { scheme: one, failed, pageCount: pages } of replays) {
-    if (failed > 0) output.note(`${one}: ${failed} requests failed with ${pages} pages`);
+  for (const { scheme: one, failed, pageCount } of replays) {
+    if (failed > 0) output.note(`${one}: ${failed} requests failed with ${pageCount} pages`);
   }
-  const [{ pageCount: pages, cpus: heapCpus } = { pageCount: 0, cpus: 0 }] = replays;
-  const machine = `${heapCpus === 1 ? "1 CPU" : `${heapCpus} CPUs`}, ${bytesText(pages * PAGE_BYTES)}`;
+  const machine = replays[0] ? machineText(replays[0]) : "";
   await output.print(`${name}: ${operations} operations; ${machine}; at the peak:\n\n`);
   await output.print(`${tableText(TITLES, replays.map(row))}\n`);
   await output.print(tableText(REGION_TITLES, replays.flatMap(regionRows)));
   return 0;
 };
+
+/** External fragmentation depends on how much memory there is. */
+function replaysOnOneMachine(
+  trace: Trace,
+  schemes: readonly SchemeName[],
+  options: Omit<ReplayOptions, "scheme">,
+): Replay[] {
+  const replays = schemes.map((scheme) => replay(trace, { ...options, scheme }));
+  const pageCount = Math.max(...replays.map((one) => one.pageCount));
+  return replays.map((one) =>
+    one.pageCount === pageCount
+      ? one
+      : replay(trace, { ...options, scheme: one.scheme, pageCount }),
+  );
+}
+
+function machineText({ cpus, pageCount }: Replay): string {
+  return `${cpus === 1 ? "1 CPU" : `${cpus} CPUs`}, ${bytesText(pageCount * PAGE_BYTES)}`;
+}
 
 function row({ scheme, peak, lockAcquisitions }: Replay): string[] {
   const { footprintBytes, requestedBytes, internalWasteBytes, otherWasteBytes } = peak;
