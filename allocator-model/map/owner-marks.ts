@@ -19,7 +19,7 @@ export const ownerUses: Readonly<Record<PageOwner, string>> = {
   free: "nobody",
   cached: "free, in a page pool of a CPU or of all",
   mempool: "small objects, many a page",
-  "half-page": "objects of half a page, two a page",
+  "half-page": "two objects a page",
   page: "one object a page",
   large: "objects of several pages",
   early: "objects from before the CPUs were up",

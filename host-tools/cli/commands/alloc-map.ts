@@ -30,7 +30,8 @@ export const execute: Execute<"alloc map"> = async ({ operands, options, output 
   const at =
     share === undefined ? equalSteps(trace.length, samples) : [Math.round(trace.length * share)];
   const { history, failed } = recordHistory(trace, { scheme, pageCount, at });
-  if (failed > 0) output.note(`Requests that got no memory of ${history.pageCount} pages: ${failed}`);
+  if (failed > 0)
+    output.note(`Requests that got no memory of ${history.pageCount} pages: ${failed}`);
 
   if (options.output !== undefined) {
     output.note(await writePage(options.output, history));
