@@ -78,7 +78,7 @@ export const allocatorCommands = {
   },
   "alloc map": {
     group,
-    summary: "Show whose each page of memory is, as text or as a page for a browser",
+    summary: "Show who has which page of memory, as text or for a browser",
     description:
       "TRACE is a file as for replay, or workload:NAME. Without -o the map is printed, one letter a page; with it, a file is written that any browser opens, with all points of time in it.",
     operands: [{ usage: "TRACE", kind: "file" }],
