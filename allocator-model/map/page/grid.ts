@@ -182,8 +182,7 @@ export class Grid {
     context.textBaseline = "middle";
     context.fillStyle = this.#colours.muted;
     for (let row = Math.ceil(first / step) * step; row < last; row += step) {
-      const middle = view.top + (row + 0.5) * view.scale;
-      const y = Math.min(Math.max(middle, 7), view.size.height - 7);
+      const y = view.top + (row + 0.5) * view.scale;
       context.fillText(this.#addressOf(row), this.gutter - GAP + Math.max(0, view.left), y);
     }
   }
