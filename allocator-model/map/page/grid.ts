@@ -13,6 +13,7 @@ const LETTERS_FROM = 18;
 const LETTER_HEIGHT_MAX = 15;
 /** Between two addresses at the left. */
 const LABEL_HEIGHT = 22;
+const LABEL_HALF = 7;
 const LABEL_FONT = "11px ui-monospace, monospace";
 const GAP = 10;
 const HEX_DIGITS_MIN = 8;
@@ -182,7 +183,9 @@ export class Grid {
     context.textBaseline = "middle";
     context.fillStyle = this.#colours.muted;
     for (let row = Math.ceil(first / step) * step; row < last; row += step) {
-      const y = view.top + (row + 0.5) * view.scale;
+      const middle = view.top + (row + 0.5) * view.scale;
+      if (middle < 0 || middle > view.size.height) continue;
+      const y = Math.min(Math.max(middle, LABEL_HALF), view.size.height - LABEL_HALF);
       context.fillText(this.#addressOf(row), this.gutter - GAP + Math.max(0, view.left), y);
     }
   }
