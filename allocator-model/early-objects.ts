@@ -5,14 +5,25 @@
 import { PAGE_BYTES } from "./address-layout.ts";
 import { Lock } from "./lock.ts";
 import { type PhysicalMemory, WORDS_PER_PAGE } from "./physical-memory.ts";
-import type { PageSource } from "./small-objects.ts";
+
+/** Where pages come from while there are no pools, and go to whoever frees the last object of one. */
+export interface EarlyPageSource {
+  /** @returns the page's number; undefined when there is none */
+  allocatePage(): number | undefined;
+  freePage(page: number): void;
+}
 
 /** early_page_header: owner, always null, which a page of small objects never has; count, 16 bits. */
 export const EARLY_HEADER_BYTES = 16;
 const COUNT_AT = 8;
 const SIZE_BYTES = 2;
-/** The CPU that boots. */
-const BOOT_CPU = 0;
+
+/** Words of the state: the page that is being filled, where its free part begins, and where it began one object ago. */
+const PAGE = 0;
+const NEXT = 1;
+const PREVIOUS = 2;
+const STATE_WORDS = 3;
+const NONE = 0xffff_ffff;
 
 /** Whether an object fits into a page of early objects. */
 export function fitsEarly(size: number, alignment: number): boolean {
@@ -27,33 +38,26 @@ export function isEarlyPage({ words }: PhysicalMemory, page: number): boolean {
 /** Physical addresses are numbers of bytes. */
 export class EarlyObjects {
   readonly #memory: PhysicalMemory;
-  readonly #pages: PageSource;
-  /** Objects are allocated by the CPU that boots, and freed by any. */
+  readonly #pages: EarlyPageSource;
+  /** Objects are freed by any CPU. */
   readonly #lock: Lock;
-  /** The page that is being filled, and where its free part begins. */
-  #page: number | undefined;
-  #next = 0;
+  readonly #state: Uint32Array;
 
-  constructor(memory: PhysicalMemory, pages: PageSource) {
+  constructor(memory: PhysicalMemory, pages: EarlyPageSource) {
     this.#memory = memory;
     this.#pages = pages;
     this.#lock = new Lock(memory);
+    this.#state = memory.wordsTable(STATE_WORDS, NONE);
   }
 
-  /** @returns the object's physical address; undefined when there is no page for it */
+  /**
+   * @param size at least 1: what has a size of 0 is free
+   * @returns the object's physical address; undefined when there is no page for it
+   */
   allocate(size: number, alignment: number): number | undefined {
-    let offset = offsetFrom(this.#next, alignment);
-    if (this.#page === undefined || offset + size > PAGE_BYTES) {
-      const page = this.#pages.allocatePage(BOOT_CPU);
-      if (page === undefined) return undefined;
-      this.#page = page;
-      this.#memory.words.fill(0, page * WORDS_PER_PAGE, page * WORDS_PER_PAGE + 4);
-      offset = offsetFrom(EARLY_HEADER_BYTES, alignment);
-    }
-    const address = this.#page * PAGE_BYTES + offset;
-    this.#next = offset + size;
-    this.#setHalfWord(address - SIZE_BYTES, size);
-    this.#addToCount(this.#page, 1);
+    this.#lock.acquire();
+    const address = this.#allocate(size, alignment);
+    this.#lock.release();
     return address;
   }
 
@@ -64,19 +68,43 @@ export class EarlyObjects {
     this.#lock.release();
   }
 
+  #allocate(size: number, alignment: number): number | undefined {
+    const state = this.#state;
+    if (state[PAGE] === NONE || offsetFrom(this.#next, alignment) + size > PAGE_BYTES) {
+      const page = this.#pages.allocatePage();
+      if (page === undefined) return undefined;
+      this.#memory.words.fill(0, page * WORDS_PER_PAGE, page * WORDS_PER_PAGE + 4);
+      state[PAGE] = page;
+      state[NEXT] = EARLY_HEADER_BYTES;
+    }
+    const page = state[PAGE] ?? NONE;
+    const offset = offsetFrom(this.#next, alignment);
+    const address = page * PAGE_BYTES + offset;
+    state[PREVIOUS] = this.#next;
+    state[NEXT] = offset + size;
+    this.#setHalfWord(address - SIZE_BYTES, size);
+    this.#addToCount(page, 1);
+    return address;
+  }
+
   #free(address: number): void {
     const size = this.usableBytes(address);
     if (size === 0) return;
+    const state = this.#state;
     const page = Math.floor(address / PAGE_BYTES);
     this.#setHalfWord(address - SIZE_BYTES, 0);
     const count = this.#addToCount(page, -1);
     if (count === 0) {
-      if (this.#page === page) this.#page = undefined;
-      this.#pages.freePage(page, BOOT_CPU);
-    } else if (this.#page === page && (address % PAGE_BYTES) + size === this.#next) {
-      // The last one: its place is used again. Only this one step is gone back.
-      this.#next = (address % PAGE_BYTES) - SIZE_BYTES;
+      if (state[PAGE] === page) state[PAGE] = NONE;
+      this.#pages.freePage(page);
+    } else if (state[PAGE] === page && (address % PAGE_BYTES) + size === this.#next) {
+      // The last one: its place is used again, with what lies before it. The one before is not known any more.
+      state[NEXT] = state[PREVIOUS] ?? NONE;
     }
+  }
+
+  get #next(): number {
+    return this.#state[NEXT] ?? NONE;
   }
 
   /** What malloc_usable_size(3) says: what was asked for. */

@@ -7,7 +7,7 @@
 import { layouts, PAGE_BYTES, type SchemeName } from "./address-layout.ts";
 import { AddressReader, NO_AREA } from "./address-reader.ts";
 import { areaNames, type DispatchRules, minimumSize, type Region, regionFor } from "./dispatch.ts";
-import { EarlyObjects, isEarlyPage } from "./early-objects.ts";
+import { EarlyObjects, type EarlyPageSource, isEarlyPage } from "./early-objects.ts";
 import { HALF_PAGE_BYTES, HalfPages } from "./half-pages.ts";
 import { heapViolations } from "./heap-violations.ts";
 import { LargeObjects, pageHeader, sharedHeader, tableHeader } from "./large-objects.ts";
@@ -96,7 +96,7 @@ export class HeapCore {
     this.small = new SmallObjects(this.memory, this.pagesFor("mempool"), cpus);
     this.halves = new HalfPages(this.memory, this.pagesFor("half-page"), cpus);
     this.large = new LargeObjects(this.memory, this.ranges, largeRules(options));
-    this.early = new EarlyObjects(this.memory, this.pagesFor("early"));
+    this.early = new EarlyObjects(this.memory, this.#earlyPages());
     const areas = this.reader.layout.areas.map(({ name }) => name);
     const numberOf = (region: Region): number => areas.indexOf(areaNames[scheme][region]);
     this.#areaNumbers = {
@@ -136,7 +136,9 @@ export class HeapCore {
     const { scheme } = this.rules;
     const minimum = minimumSize(scheme, size, alignment);
     const region = regionFor(this.rules, minimum, alignment, this.#isBooting);
-    const physical = this.#allocate(region, minimum, alignment, cpu);
+    // Of just what is asked for. An early object of no bytes could not be freed: in OSv it keeps its page for ever.
+    const bytes = region === "early" ? Math.max(size, 1) : minimum;
+    const physical = this.#allocate(region, bytes, alignment, cpu);
     if (physical === undefined) return false;
     this.high = this.reader.highOf(this.#areaNumbers[region], physical);
     this.low = physical >>> 0;
@@ -197,9 +199,8 @@ export class HeapCore {
   step(cpu: number): boolean {
     const isSignalled = Atomics.exchange(this.#signals, cpu, 0) === 1;
     if (isSignalled) this.collect(cpu);
-    const isDue = this.pools?.isDue(cpu) ?? false;
-    if (isDue) this.pools?.balance(cpu);
-    return isSignalled || isDue;
+    const isBalanced = this.pools?.balance(cpu) ?? false;
+    return isSignalled || isBalanced;
   }
 
   /** Gives back what is only kept for later. Of other CPUs too, unless they are threads. */
@@ -280,10 +281,26 @@ export class HeapCore {
   }
 
   /** Single pages for a region. */
-  pagesFor(owner: "mempool" | "half-page" | "early" | "debug"): PageSource {
+  pagesFor(owner: "mempool" | "half-page" | "debug"): PageSource {
     return {
       allocatePage: (cpu) => this.#takePage(owner, cpu),
       freePage: (page, cpu) => this.#givePage(page, cpu),
+    };
+  }
+
+  /** Past the pools, which are the CPUs' own: anybody may free the last object of a page. */
+  #earlyPages(): EarlyPageSource {
+    const { ranges, owners } = this;
+    return {
+      allocatePage: () => {
+        const page = ranges.allocate(1);
+        if (page !== undefined) owners.set("early", page);
+        return page;
+      },
+      freePage: (page) => {
+        owners.set("free", page);
+        ranges.free(page, 1);
+      },
     };
   }
 

@@ -1,7 +1,7 @@
 /**
  * Single pages, kept ready so that few requests need the lock of the page ranges (OSv, core/mempool.cc, page_pool):
  * a stack for each CPU (L1), and batches of pages in a stack for all (L2) that needs no lock either. A batch
- * is written into its own last page.
+ * is written into one of its own pages.
  */
 import type { PageOwners } from "./page-owners.ts";
 import type { PageRanges } from "./page-ranges.ts";
@@ -31,7 +31,7 @@ export class PagePools {
   /** By CPU: how many pages, then the pages. */
   readonly #stacks: Uint32Array;
   readonly #stackWords: number;
-  /** The newest batch's last page, and above it a count of all changes: so none is missed between two looks. */
+  /** The page with the newest batch, and above it a count of all changes: so none is missed between two looks. */
   readonly #top: BigInt64Array;
   readonly #batchCount: Int32Array;
   /** Of this thread, for a batch that is on its way. */
@@ -79,20 +79,26 @@ export class PagePools {
     this.#push(cpu, page);
   }
 
-  /** Whether `balance` has something to do for a CPU. */
+  /** Whether `balance` has something to do for a CPU's stack. */
   isDue(cpu: number): boolean {
     const count = this.#count(cpu);
     return count < this.#l1Pages / 4 || count > (this.#l1Pages * 3) / 4;
   }
 
-  /** What OSv's threads page_pool_l1_N and page_pool_l2 do when a pool is below a quarter or above three. */
-  balance(cpu: number): void {
-    const count = this.#count(cpu);
-    if (count < this.#l1Pages / 4) this.#refill(cpu);
-    if (count > (this.#l1Pages * 3) / 4) this.#unfill(cpu);
+  /**
+   * What OSv's threads page_pool_l1_N and page_pool_l2 do: a pool below a quarter or above three is brought to its
+   * half.
+   *
+   * @returns whether anything was moved
+   */
+  balance(cpu: number): boolean {
+    let isMoved = false;
+    if (this.#count(cpu) < this.#l1Pages / 4) while (this.#refill(cpu)) isMoved = true;
+    if (this.#count(cpu) > (this.#l1Pages * 3) / 4) while (this.#unfill(cpu)) isMoved = true;
     const batches = this.#batchCount[0] ?? 0;
     if (batches < this.#l2Batches / 4) this.#refillBatches();
     if (batches > (this.#l2Batches * 3) / 4) this.#unfillBatches(this.#l2Batches / 2);
+    return isMoved || this.#batchCount[0] !== batches;
   }
 
   /** Gives the pages of CPUs, and all batches, back to the page ranges. */
@@ -112,11 +118,11 @@ export class PagePools {
       const base = cpu * this.#stackWords;
       yield* this.#stacks.slice(base + 1, base + 1 + this.#count(cpu));
     }
-    let last = pageOf(this.#top[0] ?? -1n);
-    while (last !== NO_BATCH) {
-      const at = last * WORDS_PER_PAGE;
+    let holder = pageOf(this.#top[0] ?? -1n);
+    while (holder !== NO_BATCH) {
+      const at = holder * WORDS_PER_PAGE;
       yield* this.#memory.words.slice(at, at + this.#batchPages);
-      last = this.#memory.words[at + this.#batchPages] ?? NO_BATCH;
+      holder = this.#memory.words[at + this.#batchPages] ?? NO_BATCH;
     }
   }
 
@@ -132,25 +138,29 @@ export class PagePools {
     this.#owners.set("cached", page);
   }
 
-  #refill(cpu: number): void {
-    while (this.#count(cpu) + this.#batchPages < this.#l1Pages / 2) {
-      if (!this.#popBatch()) {
-        this.#refillBatches();
-        if (!this.#popBatch()) return;
-      }
-      for (const page of this.#batch) this.#push(cpu, page);
+  /** Moves one batch, unless the stack would have half of its pages. @returns whether it did */
+  #refill(cpu: number): boolean {
+    if (this.#count(cpu) + this.#batchPages >= this.#l1Pages / 2) return false;
+    if (!this.#popBatch()) {
+      this.#refillBatches();
+      if (!this.#popBatch()) return false;
     }
+    for (const page of this.#batch) this.#push(cpu, page);
+    return true;
   }
 
-  #unfill(cpu: number): void {
+  /** The other way round. */
+  #unfill(cpu: number): boolean {
     const base = cpu * this.#stackWords;
-    while (this.#count(cpu) > this.#batchPages + this.#l1Pages / 2) {
-      if ((this.#batchCount[0] ?? 0) >= this.#l2Batches) this.#unfillBatches(this.#l2Batches / 2);
-      const left = this.#count(cpu) - this.#batchPages;
-      this.#batch.set(this.#stacks.slice(base + 1 + left, base + 1 + left + this.#batchPages));
-      this.#stacks[base] = left;
-      this.#pushBatch();
-    }
+    const count = this.#count(cpu);
+    if (count <= this.#batchPages + this.#l1Pages / 2) return false;
+    if ((this.#batchCount[0] ?? 0) >= this.#l2Batches) this.#unfillBatches(this.#l2Batches / 2);
+    // As they are popped.
+    for (let index = 0; index < this.#batchPages; index += 1)
+      this.#batch[index] = this.#stacks[base + count - index] ?? 0;
+    this.#stacks[base] = count - this.#batchPages;
+    this.#pushBatch(this.#batch[0] ?? 0);
+    return true;
   }
 
   #refillBatches(): void {
@@ -162,7 +172,7 @@ export class PagePools {
         return;
       }
       for (const page of this.#batch) this.#owners.set("cached", page);
-      this.#pushBatch();
+      this.#pushBatch(this.#batch[this.#batchPages - 1] ?? 0);
     }
   }
 
@@ -177,17 +187,16 @@ export class PagePools {
     this.#ranges.freeSingles(pages, count);
   }
 
-  /** Writes the batch into its last page, and that one on the stack. */
-  #pushBatch(): void {
-    const last = this.#batch[this.#batchPages - 1] ?? 0;
-    const at = last * WORDS_PER_PAGE;
+  /** Writes the batch into one of its pages, and that one on the stack. */
+  #pushBatch(holder: number): void {
+    const at = holder * WORDS_PER_PAGE;
     const { words } = this.#memory;
     for (let index = 0; index < this.#batchPages; index += 1)
       words[at + index] = this.#batch[index] ?? 0;
     for (;;) {
       const top = Atomics.load(this.#top, 0);
       words[at + this.#batchPages] = pageOf(top);
-      const next = nextTop(top, last);
+      const next = nextTop(top, holder);
       if (Atomics.compareExchange(this.#top, 0, top, next) === top) break;
     }
     Atomics.add(this.#batchCount, 0, 1);
@@ -198,9 +207,9 @@ export class PagePools {
     const { words } = this.#memory;
     for (;;) {
       const top = Atomics.load(this.#top, 0);
-      const last = pageOf(top);
-      if (last === NO_BATCH) return false;
-      const at = last * WORDS_PER_PAGE;
+      const holder = pageOf(top);
+      if (holder === NO_BATCH) return false;
+      const at = holder * WORDS_PER_PAGE;
       const next = nextTop(top, words[at + this.#batchPages] ?? NO_BATCH);
       if (Atomics.compareExchange(this.#top, 0, top, next) !== top) continue;
       for (let index = 0; index < this.#batchPages; index += 1)

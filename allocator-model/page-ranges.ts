@@ -101,7 +101,7 @@ export class PageRanges {
 
   /**
    * Takes contiguous pages from the end of a range, so that the page `offset` behind their begin is a
-   * multiple of the alignment. Looks through the largest ranges first.
+   * multiple of the alignment.
    *
    * @param alignment in pages; a power of two
    * @returns the first page; undefined when there are none
@@ -133,21 +133,32 @@ export class PageRanges {
 
   #allocateAligned(pages: number, alignment: number, offset: number): number | undefined {
     if (this.#isFaultDue()) return undefined;
-    for (let order = HUGE; order >= 0; order -= 1) {
-      for (let range = this.#head(order); range !== NONE; range = this.#word(range, NEXT)) {
-        const size = this.#sizeOf(range);
-        if (size < pages) continue;
-        const last = range + size - pages + offset;
-        const begin = last - (last % alignment) - offset;
-        if (begin < range) continue;
-        this.#remove(range, size);
-        if (begin > range) this.#insert(range, begin - range);
-        const end = begin + pages;
-        if (end < range + size) this.#insert(end, range + size - end);
-        return begin;
-      }
+    for (const range of this.#largestListsFirst()) {
+      const size = this.#sizeOf(range);
+      if (size < pages) continue;
+      const last = range + size - pages + offset;
+      const begin = last - (last % alignment) - offset;
+      if (begin < range) continue;
+      this.#remove(range, size);
+      const end = begin + pages;
+      if (end < range + size) this.#insert(end, range + size - end);
+      if (begin > range) this.#insert(range, begin - range);
+      return begin;
     }
     return undefined;
+  }
+
+  /** OSv's for_each: huge ranges from the smallest on, then the lists from the one of the largest on. */
+  *#largestListsFirst(): Generator<number> {
+    // Oldest first, as equal ones are in a multiset.
+    const huge = [...this.#list(HUGE)].reverse();
+    yield* huge.sort((a, b) => this.#sizeOf(a) - this.#sizeOf(b));
+    for (let order = HUGE - 1; order >= 0; order -= 1) yield* this.#list(order);
+  }
+
+  *#list(order: number): Generator<number> {
+    for (let range = this.#head(order); range !== NONE; range = this.#word(range, NEXT))
+      yield range;
   }
 
   /**
@@ -185,9 +196,7 @@ export class PageRanges {
   /** All free ranges, by list and in its order. */
   *ranges(): Generator<{ readonly first: number; readonly pages: number; readonly order: number }> {
     for (let order = 0; order <= HUGE; order += 1) {
-      for (let range = this.#head(order); range !== NONE; range = this.#word(range, NEXT)) {
-        yield { first: range, pages: this.#sizeOf(range), order };
-      }
+      for (const first of this.#list(order)) yield { first, pages: this.#sizeOf(first), order };
     }
   }
 

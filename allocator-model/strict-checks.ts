@@ -254,9 +254,7 @@ export class StrictChecks {
   /** Usable bytes as they were when it was allocated. */
   #usableOf(physical: number): number {
     // Early objects of a page have different sizes.
-    if (this.#ownerOf(physical) === "early" && !this.#isLone) {
-      return Math.max(this.#live.sizeOf(physical), SMALLEST_OBJECT_BYTES);
-    }
+    if (this.#ownerOf(physical) === "early" && !this.#isLone) return this.#live.sizeOf(physical);
     return this.#usable[Math.floor(physical / PAGE_BYTES)] ?? 0;
   }
 

@@ -72,6 +72,23 @@ export const faults: readonly Fault[] = [
     foundBy: "aligned pages come from a range's end, and what is behind them stays",
   },
   {
+    file: "page-ranges.ts",
+    find: "yield* huge.sort((a, b) => this.#sizeOf(a) - this.#sizeOf(b));",
+    replacement: "yield* huge;",
+    why: "an aligned object breaks a larger range than it needs to",
+    tests: "page-ranges",
+    foundBy:
+      "aligned pages are taken from the smallest huge range that has them, among equal ones from the oldest",
+  },
+  {
+    file: "page-pools.ts",
+    find: "this.#batch[index] = this.#stacks[base + count - index] ?? 0;",
+    replacement: "this.#batch[index] = this.#stacks[base + count] ?? 0;",
+    why: "a batch has one page many times, and loses the others",
+    tests: "page-pools",
+    foundBy: "a batch has the pages of a stack from its top downwards, and brings them back so",
+  },
+  {
     file: "page-pools.ts",
     find: "this.#ranges.freeSingles(this.#batch, got);",
     replacement: "",
@@ -186,7 +203,7 @@ export const faults: readonly Fault[] = [
   },
   {
     file: "early-objects.ts",
-    find: "this.#addToCount(this.#page, 1);",
+    find: "this.#addToCount(page, 1);",
     replacement: "",
     why: "a page of early objects goes back with the first of them, or never",
     tests: "early-objects",
@@ -201,6 +218,23 @@ export const faults: readonly Fault[] = [
     tests: "early-objects",
     foundBy:
       "the place of the last object is used again, and a page whose objects are gone goes back",
+  },
+  {
+    file: "early-objects.ts",
+    find: "state[NEXT] = state[PREVIOUS] ?? NONE;",
+    replacement: "state[NEXT] = (address % PAGE_BYTES) - SIZE_BYTES;",
+    why: "what aligned a freed object stays unused, and more is gone back than one step",
+    tests: "early-objects",
+    foundBy: "going back ends before the bytes that aligned the object, and is one step",
+  },
+  {
+    file: "heap-core.ts",
+    find: "new EarlyObjects(this.memory, this.#earlyPages());",
+    replacement:
+      'new EarlyObjects(this.memory, { allocatePage: () => this.#takePage("early", 0), freePage: (page) => this.#givePage(page, 0) });',
+    why: "whoever frees the last early object of a page writes into CPU 0's stack of pages",
+    tests: "heap",
+    foundBy: "a page of early objects goes past the pools, which are those of other threads",
   },
   {
     file: "dispatch.ts",

@@ -41,6 +41,21 @@ test("the place of the last object is used again, and a page whose objects are g
   assert.is(ranges.freePages, 64);
 });
 
+test("going back ends before the bytes that aligned the object, and is one step", () => {
+  // OSv has early_alloc_previous_offset, which is where the free part began before the last object.
+  const { early } = rig();
+  early.allocate(10, 1);
+  const aligned = early.allocate(100, 256) ?? -1;
+  assert.is(aligned, 256);
+  early.free(aligned);
+  const next = early.allocate(4, 1) ?? -1;
+  assert.is(next, 18 + 10 + 2, "behind the first one, not at 256");
+  const last = early.allocate(6, 1) ?? -1;
+  early.free(last);
+  early.free(next);
+  assert.is(early.allocate(6, 1), last, "the step before is not known");
+});
+
 test("what fits into a page is what can be allocated", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4200 }), fc.nat({ max: 12 }), (size, shift) => {

@@ -155,6 +155,36 @@ test("before the CPUs are up small objects are early ones, and are told from oth
   }
 });
 
+test("an early object has the size that was asked for, and is freed even if that was 0", () => {
+  for (const scheme of ["osv", "proposal"] as const) {
+    const heap = new Heap({ scheme, pageCount: 64, isBooting: true });
+    const objects = [0, 1, 7, 300].map((bytes) => malloc(heap, bytes));
+    assert.equal(
+      objects.map((address) => heap.usableBytes(address)),
+      [1, 1, 7, 300],
+    );
+    assert.is(new Set(objects).size, 4);
+    for (const address of objects) heap.free(address);
+    assert.is(heap.footprintBytes, 0);
+  }
+});
+
+test("a page of early objects goes past the pools, which are those of other threads", () => {
+  const heap = new Heap({ scheme: "proposal", pageCount: 64, cpus: 2, isBooting: true });
+  const early = Array.from({ length: 6 }, () => malloc(heap, 1000));
+  // What a thread has that is CPU 1.
+  const other = Heap.attach(heap.share());
+  early.push(...Array.from({ length: 6 }, () => malloc(other, 1000)));
+  assert.is(heap.footprintBytes, 3 * 4096, "both fill the same page");
+  for (const one of [heap, other]) one.startCpus();
+  heap.free(malloc(heap, 4096));
+  const { cachedPages } = heap.core.pools ?? { cachedPages: -1 };
+  for (const address of early) other.free(address, { cpu: 1 });
+  assert.is(heap.core.pools?.cachedPages, cachedPages);
+  assert.is(heap.footprintBytes, 0);
+  assert.equal(heap.checkInvariants(), []);
+});
+
 test("what is no object is refused", () => {
   const heap = heapOf("proposal", 16);
   for (const address of [0xffff_f000_0000_0000n, 0xffff_9000_0100_0000n, 1n << 60n]) {
@@ -255,6 +285,20 @@ test("when pages run out in the middle of a batch, none of it is lost, and what 
     heap.free(address);
     assert.equal(heap.checkInvariants(), []);
   }
+});
+
+test("by steps, batches that no CPU needs go back to the ranges", () => {
+  const heap = new Heap({ scheme: "proposal", pageCount: 512, cpus: 2, background: "by-steps" });
+  const pages = Array.from({ length: 200 }, () => malloc(heap, 4096));
+  for (const address of pages) heap.free(address);
+  const kept: bigint[] = [];
+  while (heap.core.pools?.isDue(0)) kept.push(malloc(heap, 4096));
+  const { freePages } = heap.ranges;
+  assert.is(heap.step(0), true);
+  assert.ok(heap.ranges.freePages > freePages);
+  assert.is(heap.step(0), false);
+  for (const address of kept) heap.free(address);
+  assert.equal(heap.checkInvariants(), []);
 });
 
 test("by steps, what others freed waits for its owner, and is found when memory runs out", () => {

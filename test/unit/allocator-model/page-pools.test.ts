@@ -49,6 +49,41 @@ test("a CPU that only frees gives batches to one that only allocates", () => {
   assert.is(ranges.freePages, 4096);
 });
 
+test("without a balance, one batch is moved when there is no other way", () => {
+  const { pools } = rig({ cpus: 1, sizes: smallPools });
+  const pages = [pools.allocatePage(0) ?? -1];
+  const inBatches = (): number => pools.cachedPages - 3;
+  assert.is(inBatches(), 4, "two batches were made, and one of them came");
+  // Half of the stack, and a batch: that is what it takes from others, no more.
+  while (pages.length < 20) pages.push(pools.allocatePage(0) ?? -1);
+  const before = pools.cachedPages;
+  for (const page of pages.slice(0, 16)) pools.freePage(page, 0);
+  pools.freePage(pages[16] ?? -1, 0);
+  assert.is(pools.cachedPages, before + 17);
+  assert.ok(pools.isDue(0), "thirteen are left");
+});
+
+test("a batch has the pages of a stack from its top downwards, and brings them back so", () => {
+  const { ranges, pools } = rig({ cpus: 2, sizes: smallPools });
+  const pages = Array.from({ length: 17 }, () => ranges.allocate(1) ?? -1);
+  // The stack has room for sixteen; the last one makes it give away a batch.
+  for (const page of pages) pools.freePage(page, 0);
+  const other = Array.from({ length: 4 }, () => pools.allocatePage(1));
+  assert.equal(other, pages.slice(12, 16));
+});
+
+test("batches are balanced by themselves, too", () => {
+  const { ranges, pools } = rig({ cpus: 2, sizes: smallPools });
+  const pages = Array.from({ length: 64 }, () => ranges.allocate(1) ?? -1);
+  for (const page of pages) pools.freePage(page, 0);
+  // Twelve are left to the stack, so that it is neither too low nor too high; and there are too many batches.
+  while (pools.isDue(0)) pools.allocatePage(0);
+  const free = ranges.freePages;
+  assert.is(pools.balance(0), true);
+  assert.ok(ranges.freePages > free, "some went back");
+  assert.is(pools.balance(0), false);
+});
+
 test("below a quarter it is filled, above three it is emptied", () => {
   const { pools } = rig({ cpus: 1, sizes: smallPools });
   const pages = Array.from({ length: 40 }, () => pools.allocatePage(0) ?? -1);

@@ -93,6 +93,38 @@ test("pages that are not there cannot be freed", () => {
   }
 });
 
+test("of what an aligned range leaves, the front is the next to be used", () => {
+  const ranges = rangesOf(64);
+  ranges.allocate(64);
+  ranges.free(0, 23);
+  // 8 to 15 pages before it, as many behind it: one list.
+  assert.is(ranges.allocateAligned(1, 2, 1), 21);
+  assert.is(shape(ranges), "0+21 22+1");
+  const both = rangesOf(29);
+  assert.is(both.allocateAligned(4, 16), 16);
+  assert.equal(
+    [...both.ranges()].filter(({ order }) => order === 3).map(({ first }) => first),
+    [20],
+  );
+  const same = rangesOf(28);
+  assert.is(same.allocateAligned(4, 16, 4), 12);
+  assert.equal(
+    [...same.ranges()].filter(({ order }) => order === 3).map(({ first }) => first),
+    [0, 16],
+  );
+});
+
+test("aligned pages are taken from the smallest huge range that has them, among equal ones from the oldest", () => {
+  const ranges = new PageRanges(new PhysicalMemory(400_000));
+  ranges.free(0, 80_000);
+  ranges.free(100_000, 70_000);
+  ranges.free(300_000, 70_000);
+  assert.is(ranges.allocateAligned(1000, 8), 169_000);
+  assert.is(ranges.allocateAligned(69_500, 8), 300_496);
+  assert.is(ranges.allocateAligned(79_000, 8), 1000);
+  assert.equal(ranges.violations(), []);
+});
+
 const PAGES = 96;
 const command = fc.oneof(
   fc.record({ kind: fc.constant("allocate" as const), pages: fc.integer({ min: 1, max: 40 }) }),
