@@ -42,7 +42,7 @@ export interface HeapShare {
   readonly memory: MemoryShare;
 }
 
-/** Where an early object begins in its page, in the scheme that has a page for each. */
+/** Where an early object begins in its page, in the scheme that has a page for each: it is aligned to no more. */
 const LONE_EARLY_OFFSET = 8;
 /** Below it pools are small: 64 MiB. */
 const USUAL_POOLS_MIN_PAGES = 16_384;

@@ -4,6 +4,8 @@
  */
 import fc from "fast-check";
 import * as assert from "uvu/assert";
+import { translateAddress } from "../../../allocator-model/address.ts";
+import { AllocatorError } from "../../../allocator-model/allocator-error.ts";
 import { Heap, type HeapOptions } from "../../../allocator-model/heap.ts";
 import { suite } from "../../support/suite.ts";
 
@@ -34,6 +36,11 @@ const command = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("fault" as const), after: fc.nat({ max: 9 }) }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("bad" as const), which, by: fc.nat({ max: 5000 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("start" as const) }) },
 );
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
 
@@ -48,11 +55,18 @@ interface Live {
 /** What the heap should have: objects as intervals of physical memory, each filled with its mark. */
 class Model {
   readonly #heap: Heap;
+  readonly #isStrict: boolean;
   readonly #live: Live[] = [];
+  /** Areas that show all of memory. */
+  readonly #aliases: readonly number[];
   #mark = 0;
+  #freed: bigint | undefined;
 
-  constructor(heap: Heap) {
+  constructor(heap: Heap, isStrict: boolean) {
     this.#heap = heap;
+    this.#isStrict = isStrict;
+    const { areas } = heap.layout;
+    this.#aliases = [...areas.keys()].filter((area) => areas[area]?.mapping === "identity");
   }
 
   run(one: Command): void {
@@ -61,8 +75,9 @@ class Model {
         const alignment = one.shift === undefined ? undefined : 2 ** one.shift;
         const address = this.#heap.malloc(one.size, { cpu: one.cpu, alignment });
         if (address === undefined) return;
-        assert.is(address % BigInt(alignment ?? (one.size >= 16 ? 16 : 1)), 0n);
         this.#add(address, one.size);
+        const wanted = alignment ?? (one.size >= 16 ? 16 : 1);
+        assert.is(address % BigInt(Math.min(wanted, this.#alignmentMax(address))), 0n);
         return;
       }
       case "calloc": {
@@ -86,6 +101,12 @@ class Model {
       case "fault":
         this.#heap.failPageAllocations(one.after + 1);
         return;
+      case "bad":
+        if (this.#isStrict) this.#freeNone(one);
+        return;
+      case "start":
+        this.#heap.startCpus();
+        return;
     }
   }
 
@@ -94,6 +115,24 @@ class Model {
     const count = this.#live.length;
     for (const { address } of this.#live.splice(0)) this.#heap.free(address);
     return count;
+  }
+
+  /** Before areas, objects from before the CPUs were up began 8 bytes behind a page's begin, whatever was asked for. */
+  #alignmentMax(address: bigint): number {
+    const isLone = this.#heap.layout.scheme === "offset-2013";
+    return isLone && this.#heap.regionOf(address) === "early" ? 8 : Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Near an object, and where one was: never an object's begin. */
+  #freeNone({ which, by }: Extract<Command, { kind: "bad" }>): void {
+    const near = this.#live[which % Math.max(this.#live.length, 1)]?.address;
+    for (const address of [near === undefined ? undefined : near + BigInt(by), this.#freed]) {
+      if (address === undefined || this.#live.some((one) => one.address === address)) continue;
+      assert.throws(
+        () => this.#heap.free(address),
+        (error: unknown) => error instanceof AllocatorError && error.facts.pointer !== undefined,
+      );
+    }
   }
 
   #realloc({ cpu, which, size }: Extract<Command, { kind: "realloc" }>): void {
@@ -115,6 +154,7 @@ class Model {
     const { address, usable, mark } = object;
     assert.is(this.#heap.usableBytes(address), usable);
     assert.ok(this.#heap.view(address, usable).every((byte) => byte === mark));
+    this.#freed = address;
     return object;
   }
 
@@ -129,13 +169,27 @@ class Model {
     assert.ok(isAlone, "no byte is in two objects");
     const region = heap.regionOf(address);
     for (let page = Math.floor(at / 4096); page * 4096 < at + usable; page += 1) {
-      assert.is(heap.owners.of(page), region === "half-page" ? region : heap.regionOf(address));
+      assert.is(heap.owners.of(page), region);
     }
+    const last = address + BigInt(usable - 1);
+    // The offset in its page says something else of a byte inside.
+    if (heap.layout.scheme !== "offset-2013") assert.is(heap.regionOf(last), region);
     this.#mark = (this.#mark + 1) % 251;
     heap.view(address, usable).fill(this.#mark);
+    for (const area of this.#aliases) {
+      for (const byte of [address, last])
+        assert.is(heap.view(translateAddress(heap.layout, byte, area), 1)[0], this.#mark);
+    }
     this.#live.push({ address, at, usable, mark: this.#mark });
   }
 }
+
+const choices = fc.record({
+  background: fc.constantFrom("at-once" as const, "by-steps" as const),
+  strict: fc.boolean(),
+  isBooting: fc.boolean(),
+});
+type Choices = typeof choices extends fc.Arbitrary<infer T> ? T : never;
 
 const variants: readonly HeapOptions[] = [
   { scheme: "offset-2013", pageCount: PAGES },
@@ -148,9 +202,9 @@ for (const variant of variants) {
   const { scheme, halfPages = "fit" } = variant;
   test(`${scheme}, ${halfPages}: no byte twice, none changed, each page accounted for, all come back`, () => {
     let left = COMMANDS;
-    const run = (commands: readonly Command[], background: "at-once" | "by-steps"): void => {
-      const heap = new Heap({ ...variant, cpus: CPUS, background });
-      const model = new Model(heap);
+    const run = (commands: readonly Command[], choices: Choices): void => {
+      const heap = new Heap({ ...variant, ...choices, cpus: CPUS });
+      const model = new Model(heap, choices.strict);
       for (const one of commands) {
         model.run(one);
         assert.equal(heap.checkInvariants(), []);
@@ -163,12 +217,8 @@ for (const variant of variants) {
       assert.is(heap.footprintBytes / 4096, heap.core.small.emptyPages(), "pages in use");
     };
     const commands = fc.array(command, { maxLength: COMMANDS_PER_RUN_MAX, size: "max" });
-    const background = fc.constantFrom("at-once" as const, "by-steps" as const);
     while (left > 0)
-      fc.assert(fc.property(commands, background, run), {
-        numRuns: 20,
-        includeErrorInReport: true,
-      });
+      fc.assert(fc.property(commands, choices, run), { numRuns: 20, includeErrorInReport: true });
   });
 }
 
