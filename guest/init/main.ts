@@ -3,7 +3,7 @@
  * only then the REST server, so that the program answers as early as it can.
  */
 import { chownSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type ListenOptions, type Server } from "node:net";
 import { setPriority } from "node:os";
 import type { Credentials } from "../agent/guest-system.ts";
 import { LogBuffer } from "../agent/log-buffer.ts";
@@ -13,12 +13,14 @@ import type { JournalRecord, OutputRecord } from "../api/journal.ts";
 import type { Parent } from "../api/parent.ts";
 import type { ProgramPort } from "../api/program.ts";
 import { AGENT_PORT } from "../api/routes.ts";
+import { STARTED_FD } from "../api/starter.ts";
 import type { WakeDocument } from "../api/template.ts";
 import { hostsFile } from "../api/wake-message.ts";
 import { loadNativeLibrary, type NativeLibrary } from "../syscalls/koffi.ts";
 import { mountTable } from "../syscalls/mount.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { loadAgent } from "./agent-loader.ts";
+import { childWait, EarlyProgram, earlyPid } from "./early-program.ts";
 import { guestSystem } from "./guest-machine.ts";
 import { Journal } from "./journal.ts";
 import { readKernelLog } from "./kernel-log.ts";
@@ -58,21 +60,13 @@ async function main(): Promise<void> {
   phase("init");
   let document = readInstanceDocument();
   let parent: Parent | null = null;
-  writeFileSync("/proc/sys/kernel/hostname", document.hostname);
-  writeHosts(document.hostname);
   writeFileSync("/proc/self/oom_score_adj", "-900");
   preventThrashing();
   const native = loadNativeLibrary();
-  const interfaces = networkInterfaces(native);
-  try {
-    await configureNetwork(interfaces, document.network, document.hostname);
-  } catch (error) {
-    notice("error", `the network is not up: ${error instanceof Error ? error.message : error}`);
-  }
-
-  writeFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  const early = earlyPid();
+  if (early === undefined) await prepareMachine(native, document);
   // Taken before the program can take it; the REST server gets it when it is loaded.
-  const port = await listenEarly();
+  const port = await listenEarly(early !== undefined);
 
   const environment = { ...document.program.env };
   const logs = new LogBuffer();
@@ -103,8 +97,12 @@ async function main(): Promise<void> {
     },
   };
   const supervisor = new ProgramSupervisor(programOptions);
-  giveHome(findUser, document.program.user);
-  supervisor.start();
+  if (early === undefined) {
+    giveHome(findUser, document.program.user);
+    supervisor.start();
+  } else {
+    supervisor.adopt(new EarlyProgram(early, childWait(native)));
+  }
 
   await supervisor.settled(PROGRAM_HEAD_START_MS);
   setPriority(STARTING_PRIORITY);
@@ -165,6 +163,21 @@ async function main(): Promise<void> {
   }
 }
 
+/** Names and network, where they are not set yet. */
+async function prepareMachine(
+  native: NativeLibrary,
+  { hostname, network }: InstanceDocument,
+): Promise<void> {
+  writeFileSync("/proc/sys/kernel/hostname", hostname);
+  writeHosts(hostname);
+  try {
+    await configureNetwork(networkInterfaces(native), network, hostname);
+  } catch (error) {
+    notice("error", `the network is not up: ${error instanceof Error ? error.message : error}`);
+  }
+  writeFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+}
+
 function writeHosts(hostname: string): void {
   writeFileSync("/etc/hosts", hostsFile(hostname));
 }
@@ -179,14 +192,22 @@ function giveHome(findUser: (user: string) => Credentials, user: string): void {
   }
 }
 
-/** A listener on the agent's port that turns everybody away until the REST server takes its place. */
-async function listenEarly(): Promise<Server> {
+/**
+ * A listener on the agent's port that turns everybody away until the REST server takes its place.
+ *
+ * @param isOpen whether it was inherited
+ */
+async function listenEarly(isOpen: boolean): Promise<Server> {
   const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    // With a host, Node would load its resolver first, 3,000 translated blocks of a cold start.
-    server.listen({ port: AGENT_PORT }, resolve);
-  });
+  const listen = async (where: ListenOptions & { readonly fd?: number }): Promise<void> =>
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(where, resolve);
+    });
+  // With a host, Node would load its resolver first, 3,000 translated blocks of a cold start.
+  const fresh = { port: AGENT_PORT };
+  if (isOpen) await listen({ fd: STARTED_FD.listener }).catch(async () => await listen(fresh));
+  else await listen(fresh);
   return server;
 }
 

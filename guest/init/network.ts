@@ -1,6 +1,7 @@
 /** Brings the guest's network up as the instance document says. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { GuestNetwork } from "../api/instance-document.ts";
+import { maskOf } from "../api/network-structures.ts";
 import type { NetworkInterfaces } from "../syscalls/network-interface.ts";
 
 const DEVICE = "eth0";
@@ -50,15 +51,6 @@ function disableIpv6(): void {
   } catch {
     // A kernel without IPv6.
   }
-}
-
-/** 24 gives "255.255.255.0". */
-export function maskOf(prefixLength: number): string {
-  if (!(prefixLength >= 0 && prefixLength <= 32)) {
-    throw new RangeError(`${prefixLength} is not a prefix length`);
-  }
-  const bits = prefixLength === 0 ? 0 : (0xffff_ffff << (32 - prefixLength)) >>> 0;
-  return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 255).join(".");
 }
 
 function addDefaultRoute(interfaces: NetworkInterfaces, gateway: string): void {

@@ -2,15 +2,16 @@
  * Runs the instance's program: starts it, keeps its output, reports how it ended, starts it again as
  * the restart policy says, and ends it for good when the machine is to stop.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
 import type { JournalRecord, OutputRecord } from "../api/journal.ts";
 import type { Parent } from "../api/parent.ts";
 import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
-import { PRELOAD_FILE } from "../api/wake-channel.ts";
+import { programEnvironment } from "../api/program-environment.ts";
 import { exitReason, heapLimitMib } from "./exit-reason.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 
@@ -56,9 +57,26 @@ export interface SupervisorOptions {
   readonly onEnded: () => void;
 }
 
+/** What there must be of a child process; node:child_process has such ones. */
+export interface ProgramChild {
+  readonly pid?: number | undefined;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  kill(signal: NodeJS.Signals): boolean;
+  once(event: "error", listener: (error: Error) => void): unknown;
+  once(event: "exit", listener: (code: number | null, signal: string | null) => void): unknown;
+}
+
+/** A program that was started before there was a supervisor. */
+export interface EarlyChild extends ProgramChild {
+  /** On the clock of `uptimeMs`. */
+  startedUptimeMs(): number;
+}
+
 export class ProgramSupervisor implements ProgramControl {
   readonly #options: SupervisorOptions;
-  #child: ChildProcess | undefined;
+  #child: ProgramChild | undefined;
   #state: ProgramState = "starting";
   #exitCode: number | null = null;
   #signal: string | null = null;
@@ -86,16 +104,7 @@ export class ProgramSupervisor implements ProgramControl {
 
   /** Starts the program; a failure to start is an exit with status 127. */
   start(): void {
-    const { spec, environment, memory, resolveUser } = this.#options;
-    const [path = "", ...args] = spec.argv;
-    this.#lastErrors = "";
-    this.#listening = [];
-    this.#exitCode = this.#signal = this.#reason = null;
-    this.#startedAt = new Date();
-    this.#finishedAt = undefined;
-    this.#state = "starting";
-    let child: ChildProcess;
-    let user: Credentials;
+    this.#begin(new Date());
     try {
       this.#options.prepare?.();
     } catch (error) {
@@ -103,25 +112,63 @@ export class ProgramSupervisor implements ProgramControl {
       this.#finish(127, null, messageOf(error));
       return;
     }
+    let child: ProgramChild;
+    let user: Credentials;
     try {
-      user = resolveUser(spec.user);
-      const { uid, gid, home } = user;
-      const { totalMib, availableMib } = memory();
-      const heap = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
-      child = spawn(path, args, {
-        cwd: spec.workdir,
-        env: programEnvironment(environment, { home, heapMib: heap, isNode: spec.isNode }),
-        stdio: [spec.openStdin ? "pipe" : "ignore", "pipe", "pipe"],
-        detached: true,
-        uid,
-        gid,
-      });
+      user = this.#options.resolveUser(this.#options.spec.user);
+      child = this.#spawn(user);
     } catch (error) {
       this.#ended = Promise.resolve();
-      this.#finish(127, null, startFailure(spec, error));
+      this.#finish(127, null, startFailure(this.#options.spec, error));
       return;
     }
+    this.#own(child);
+    if (child.pid === undefined) return;
+    this.#state = "running";
+    takePrivilegesFrom("/proc", child.pid);
+    this.#phase("program-started");
+    this.#watch(user, LISTEN_POLL_MS);
+  }
+
+  /** Takes over a program that runs already, or has ended meanwhile; in place of the first `start`. */
+  adopt(child: EarlyChild): void {
+    const { uptimeMs, resolveUser, spec } = this.#options;
+    const startedMs = child.startedUptimeMs();
+    this.#begin(new Date(Date.now() - uptimeMs() + startedMs));
+    this.#own(child);
+    this.#state = "running";
+    this.#phase("program-started", startedMs);
+    this.#watch(resolveUser(spec.user), 0);
+  }
+
+  #begin(at: Date): void {
+    this.#lastErrors = "";
+    this.#listening = [];
+    this.#exitCode = this.#signal = this.#reason = null;
+    this.#startedAt = at;
+    this.#finishedAt = undefined;
+    this.#state = "starting";
+  }
+
+  #spawn({ uid, gid, home }: Credentials): ProgramChild {
+    const { spec, environment, memory } = this.#options;
+    const [path = "", ...args] = spec.argv;
+    const { totalMib, availableMib } = memory();
+    const heapMib = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
+    return spawn(path, args, {
+      cwd: spec.workdir,
+      env: programEnvironment(environment, { home, heapMib, isNode: spec.isNode }),
+      stdio: [spec.openStdin ? "pipe" : "ignore", "pipe", "pipe"],
+      detached: true,
+      uid,
+      gid,
+    });
+  }
+
+  /** Keeps its output and waits for its end. */
+  #own(child: ProgramChild): void {
     this.#child = child;
+    const { pid } = child;
     // A program that closed its input, or has ended, is no failure of the agent.
     child.stdin?.on("error", () => undefined);
     this.#follow(child, "stdout");
@@ -129,24 +176,24 @@ export class ProgramSupervisor implements ProgramControl {
     this.#ended = new Promise((resolve) => {
       child.once("error", (error) => {
         if (child.pid !== undefined) return;
-        this.#finish(127, null, startFailure(spec, error));
+        this.#finish(127, null, startFailure(this.#options.spec, error));
         resolve();
       });
       child.once("exit", (code, signal) => {
         // What it started and left behind would keep its ports and its output: the run is over as a whole.
-        endGroup(child);
+        endGroup(pid);
         void drained(child).then(() => {
-          this.#finish(code, signal, this.#explain(child, code, signal));
+          this.#finish(code, signal, this.#explain(pid, code, signal));
           resolve();
         });
       });
     });
-    if (child.pid === undefined) return;
-    this.#state = "running";
-    takePrivilegesFrom("/proc", child.pid);
-    this.#phase("program-started");
-    this.#watchPorts();
-    if (spec.health) this.#watchHealth(spec.health, user);
+  }
+
+  #watch(user: Credentials, afterMs: number): void {
+    const { health } = this.#options.spec;
+    this.#watchPorts(afterMs);
+    if (health) this.#watchHealth(health, user);
   }
 
   /** Resolves when the program listens or has ended, or after the time. */
@@ -284,13 +331,13 @@ export class ProgramSupervisor implements ProgramControl {
   }
 
   #explain(
-    child: ChildProcess,
+    pid: number | undefined,
     exitCode: number | null,
     signal: string | null,
   ): string | undefined {
     const { memory } = this.#options;
     return exitReason({
-      pid: child.pid ?? 0,
+      pid: pid ?? 0,
       exitCode,
       signal,
       lastErrors: this.#lastErrors,
@@ -308,7 +355,7 @@ export class ProgramSupervisor implements ProgramControl {
     }
   }
 
-  #follow(child: ChildProcess, stream: OutputRecord["stream"]): void {
+  #follow(child: ProgramChild, stream: OutputRecord["stream"]): void {
     const decoder = new StringDecoder("utf8");
     const emit = (text: string): void => {
       if (text === "") return;
@@ -322,7 +369,7 @@ export class ProgramSupervisor implements ProgramControl {
     child[stream]?.on("error", () => undefined);
   }
 
-  #watchPorts(): void {
+  #watchPorts(afterMs: number): void {
     const startedMs = performance.now();
     let counts = "";
     let looks = 0;
@@ -343,7 +390,7 @@ export class ProgramSupervisor implements ProgramControl {
         this.#listenTimer = setTimeout(look, isEarly ? LISTEN_POLL_MS : LISTEN_LATE_POLL_MS);
       }
     };
-    this.#listenTimer = setTimeout(look, LISTEN_POLL_MS);
+    this.#listenTimer = setTimeout(look, afterMs);
   }
 
   /** The commonest reason why a published port does not answer. */
@@ -388,9 +435,11 @@ export class ProgramSupervisor implements ProgramControl {
     return this.#options.spec.health ? this.#health?.verdict === "healthy" : this.#portsAnswer();
   }
 
-  #phase(phase: "program-started" | "program-listening" | "ready"): void {
+  #phase(phase: "program-started" | "program-listening" | "ready", atUptimeMs?: number): void {
     const { record, uptimeMs } = this.#options;
-    record({ kind: "phase", timeMs: Date.now(), phase, uptimeMs: uptimeMs() });
+    const nowMs = uptimeMs();
+    const atMs = atUptimeMs ?? nowMs;
+    record({ kind: "phase", timeMs: Date.now() - nowMs + atMs, phase, uptimeMs: atMs });
   }
 }
 
@@ -405,40 +454,13 @@ function mayRestart(spec: ProgramSpec, exitCode: number | null, failures: number
   return maxRetries === 0 || failures < maxRetries;
 }
 
-/**
- * The program's environment; a heap limit the user chose stands. A Node program, and every Node it
- * starts, loads the file that lets it take part in templates.
- */
-function programEnvironment(
-  environment: Readonly<Record<string, string>>,
-  program: {
-    readonly home: string | undefined;
-    readonly heapMib: number | undefined;
-    readonly isNode: boolean;
-  },
-): Record<string, string> {
-  const { home, heapMib, isNode } = program;
-  const result: Record<string, string> = {
-    HOME: home ?? "/tmp",
-    ...environment,
-  };
-  const options = environment["NODE_OPTIONS"] ?? "";
-  const ours: string[] = [];
-  if (isNode) ours.push(`--require=${PRELOAD_FILE}`);
-  if (heapMib !== undefined && !/max[-_]old[-_]space[-_]size/.test(options)) {
-    ours.push(`--max-old-space-size=${heapMib}`);
-  }
-  if (ours.length > 0) result["NODE_OPTIONS"] = [...ours, options].join(" ").trim();
-  return result;
-}
-
 /** Ends what is left of the child's process group; a daemon has a session, and so a group, of its own. */
-function endGroup({ pid }: ChildProcess): void {
+function endGroup(pid: number | undefined): void {
   if (pid !== undefined) ignoreErrors(() => process.kill(-pid, "SIGKILL"));
 }
 
 /** Resolves when the child's output has been read to its end, or after OUTPUT_DRAIN_MS. */
-async function drained(child: ChildProcess): Promise<void> {
+async function drained(child: ProgramChild): Promise<void> {
   const ends = [child.stdout, child.stderr].map(
     (stream) =>
       new Promise<void>((resolve) => {

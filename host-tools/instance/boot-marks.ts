@@ -12,7 +12,7 @@
  * | kernel    | the first stage runs |
  * | init      | the agent's process is executed: modules, mounts and /init |
  * | boot      | the agent's code runs: stands for kernel and init where the guest cannot be asked |
- * | agent     | the program is executed: Node's start, network |
+ * | agent     | the program is executed: by the starter at once, or by the agent after Node's start and the network |
  * | program   | it listens and is healthy |
  * | rest-api  | the agent's REST API listens; it is loaded when the program listens |
  * | load      | the state of a clone is loaded and it goes on |

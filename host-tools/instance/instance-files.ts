@@ -7,6 +7,8 @@ export interface InstanceFiles {
   readonly record: string;
   /** Instance document for the guest (fw_cfg). */
   readonly document: string;
+  /** What the guest's process 1 starts by itself (fw_cfg). */
+  readonly starter: string;
   /** Serial console. */
   readonly console: string;
   readonly journal: string;
@@ -39,6 +41,7 @@ export function instanceFilesIn(folder: string, runtime: string, id: string): In
     folder,
     record: join(folder, "instance.json"),
     document: join(folder, "document.json"),
+    starter: join(folder, "starter"),
     console: join(folder, "console.log"),
     journal: join(folder, "journal.jsonl"),
     suspension: join(folder, "suspension.json"),

@@ -99,6 +99,13 @@ export class Assembler {
     this.#moveRegister(REGISTER_NUMBER[register], RAX);
   }
 
+  /** Stores the last result, 64 bits, in the data. */
+  store(target: DataReference): void {
+    this.#code.push(0x48, 0xa3); // mov [imm64], rax
+    this.#addresses.push({ at: this.#code.length, target });
+    this.#code.push(0, 0, 0, 0, 0, 0, 0, 0);
+  }
+
   /** Sets a saved register. */
   set(register: SavedRegister, value: Operand): void {
     this.#load(REGISTER_NUMBER[register], value);

@@ -1,12 +1,14 @@
 /**
  * `/init`, process 1 of the guest's real root: mounts the kernel's file systems, starts one program
- * (the agent), reaps every orphan, and powers the machine off when the agent has ended.
+ * (the agent), reaps every orphan, and powers the machine off when the agent has ended. The agent's process becomes
+ * the starter first (starter.ts), if the host gave one.
  *
  * It waits for *any* child: its own children are the agent and adopted orphans only, so it can never
  * take the exit status of a process that the agent waits for.
  */
-import { Assembler } from "./assembler.ts";
-import { MOUNT_FLAG, REBOOT, RLIMIT_NOFILE, SYSTEM_CALL } from "./linux-call.ts";
+import { STARTER_FW_CFG, STARTER_PATH } from "../../guest/api/starter.ts";
+import { Assembler, type DataReference } from "./assembler.ts";
+import { MOUNT_FLAG, OPEN_FLAG, REBOOT, RLIMIT_NOFILE, SYSTEM_CALL } from "./linux-call.ts";
 
 export interface InitOptions {
   /** What to run: argv[0] is the absolute path. */
@@ -83,6 +85,7 @@ function superviseAndPowerOff(program: Assembler, options: InitOptions): void {
   program.save("r12");
   program.jumpIf("not-zero", "parent");
   program.systemCall(SYSTEM_CALL.setsid);
+  becomeStarter(program, argvPointers, environmentPointers);
   program.systemCall(SYSTEM_CALL.execve, pathText, argvPointers, environmentPointers);
   writeLine(program, `windlass: cannot start ${path}`);
   program.systemCall(SYSTEM_CALL.exit, 127);
@@ -93,6 +96,39 @@ function superviseAndPowerOff(program: Assembler, options: InitOptions): void {
   program.jumpIf("not-zero", "parent");
   program.systemCall(SYSTEM_CALL.sync);
   powerOff(program);
+}
+
+/** sysfs gives at most a page at a time. */
+const COPY_BYTES = 4096;
+
+/**
+ * Copies the starter from fw_cfg into memory and becomes it, which then becomes the agent. Goes on where
+ * there is none, or an empty one.
+ */
+function becomeStarter(program: Assembler, argv: DataReference, environment: DataReference): void {
+  const buffer = program.bytes(new Uint8Array(COPY_BYTES));
+  const path = program.string(STARTER_PATH);
+  const source = program.string(`/sys/firmware/qemu_fw_cfg/by_name/${STARTER_FW_CFG}/raw`);
+  const { create, closeOnExec, readOnly, writeOnly } = OPEN_FLAG;
+  program.systemCall(SYSTEM_CALL.open, source, readOnly | closeOnExec, 0);
+  program.jumpIf("negative", "no starter");
+  program.save("rbx");
+  program.systemCall(SYSTEM_CALL.open, path, create | writeOnly | closeOnExec, 0o700);
+  program.save("rbp");
+  program.label("copy");
+  program.systemCall(SYSTEM_CALL.read, { register: "rbx" }, buffer, COPY_BYTES);
+  program.save("r13");
+  program.jumpIf("negative", "copied");
+  program.jumpIf("zero", "copied");
+  program.systemCall(SYSTEM_CALL.write, { register: "rbp" }, buffer, { register: "r13" });
+  program.jump("copy");
+  program.label("copied");
+  // A file that is open for writing is not executed (ETXTBSY).
+  program.systemCall(SYSTEM_CALL.close, { register: "rbp" });
+  program.systemCall(SYSTEM_CALL.close, { register: "rbx" });
+  program.systemCall(SYSTEM_CALL.execve, path, argv, environment);
+  program.systemCall(SYSTEM_CALL.unlink, path);
+  program.label("no starter");
 }
 
 /** Ends the machine; where the kernel cannot power off, it halts in a loop that QEMU's owner sees. */

@@ -13,15 +13,22 @@ export const SYSTEM_CALL = {
   dup2: 33,
   nanosleep: 35,
   socket: 41,
+  bind: 49,
+  listen: 50,
+  socketpair: 53,
+  setsockopt: 54,
   fork: 57,
   execve: 59,
   exit: 60,
   wait4: 61,
   kill: 62,
+  fcntl: 72,
   chdir: 80,
   mkdir: 83,
+  unlink: 87,
   symlink: 88,
   setsid: 112,
+  setpriority: 141,
   adjtimex: 159,
   setrlimit: 160,
   chroot: 161,
@@ -29,6 +36,7 @@ export const SYSTEM_CALL = {
   mount: 165,
   sethostname: 170,
   reboot: 169,
+  dup3: 292,
   finitModule: 313,
   getrandom: 318,
   pidfdOpen: 434,
@@ -45,7 +53,14 @@ export const MOUNT_FLAG = {
 } as const;
 
 /** include/uapi/asm-generic/fcntl.h */
-export const OPEN_FLAG = { readOnly: 0, readWrite: 2, closeOnExec: 0o2000000 } as const;
+export const OPEN_FLAG = {
+  readOnly: 0,
+  writeOnly: 1,
+  readWrite: 2,
+  create: 0o100,
+  truncate: 0o1000,
+  closeOnExec: 0o2000000,
+} as const;
 
 /** include/uapi/linux/reboot.h */
 export const REBOOT = {
@@ -71,5 +86,15 @@ export const IOCTL_RESEED = 0x5207;
 export const IOCTL_SET_HARDWARE_ADDRESS = 0x8924;
 
 /** include/linux/socket.h, include/linux/net.h */
+export const ADDRESS_FAMILY_UNIX = 1;
 export const ADDRESS_FAMILY_INET = 2;
+export const ADDRESS_FAMILY_INET6 = 10;
+export const SOCKET_STREAM = 1;
 export const SOCKET_DATAGRAM = 2;
+export const SOCKET_CLOSE_ON_EXEC = 0o2000000;
+
+/** include/uapi/asm-generic/socket.h: SOL_SOCKET, SO_REUSEADDR */
+export const SOCKET_OPTION = { level: 1, reuseAddress: 2 } as const;
+
+/** include/uapi/linux/fcntl.h: F_SETFD */
+export const SET_DESCRIPTOR_FLAGS = 2;

@@ -290,15 +290,15 @@ if (isRoot) {
       `mount -t tmpfs -o size=${sizeKib}k none "$0" && ${then}`,
       instances,
     ];
-    // Room for the record; for its document; for QEMU's files, but not for the record of the start.
-    for (const sizeKib of [4, 8, 12]) {
+    // Room for the record; its document; the starter; QEMU's files, but not for the record of the start.
+    for (const sizeKib of [4, 8, 12, 16]) {
       const wrapper = mounted(sizeKib, 'exec "$@"');
       await bad.refuses(["run", "-d", "web"], [/disk|no space/i], { wrapper });
     }
     // It boots, and cannot say so; whoever looks can still remove it.
     const script = `"$@" & sleep 4; set -- windlass; "$@" ps -q; "$@" rm -f full; wait; ls -A "$0"`;
     const { stdout, stderr } = await bad.run(["run", "-d", "--name", "full", "web"], {
-      wrapper: mounted(16, script),
+      wrapper: mounted(20, script),
     });
     assert.match(stdout, /^[0-9a-f]{12}\nfull\n/, stderr);
     assert.not.match(stdout.split("\n").slice(2).join("\n"), /^[0-9a-f]{12}$/m, "nothing is left");

@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { firstStageExecutable } from "../../../../image-builder/first-process/first-stage.ts";
 import { initExecutable } from "../../../../image-builder/first-process/init.ts";
 import { SYSTEM_CALL } from "../../../../image-builder/first-process/linux-call.ts";
+import { starterExecutable } from "../../../../image-builder/first-process/starter.ts";
 import { terminalHelperExecutable } from "../../../../image-builder/first-process/terminal-helper.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
@@ -21,6 +22,20 @@ const executables = {
   }),
   "first stage": firstStageExecutable({ modules: ["/modules/a.ko", "/modules/b.ko"] }),
   "terminal helper": terminalHelperExecutable(),
+  starter: starterExecutable({
+    hostname: "web",
+    hosts: "127.0.0.1 localhost web\n",
+    network: {
+      device: "eth0",
+      address: "10.0.2.15/24",
+      gateway: "10.0.2.2",
+      nameservers: ["10.0.2.3"],
+    },
+    agentPort: 8000,
+    argv: ["/usr/local/bin/node", "/app/server.js"],
+    environment: { HOME: "/root", GREETING: "hello" },
+    workdir: "/app",
+  }),
 };
 
 async function binutils(program: string, args: readonly string[], bytes: Uint8Array) {
@@ -89,11 +104,31 @@ check(
     const calls = await systemCalls(executables.init);
     const { mkdir, mount, symlink, setrlimit, fork, setsid, execve, write, exit, wait4 } =
       SYSTEM_CALL;
-    const { sync, reboot, nanosleep } = SYSTEM_CALL;
+    const { open, read, close, unlink, sync, reboot, nanosleep } = SYSTEM_CALL;
     assert.equal(calls, [
       ...[mkdir, mkdir, mount, mount, mount, mount, mount, mount],
       ...[symlink, symlink, symlink, symlink, setrlimit],
-      ...[fork, setsid, execve, write, exit, wait4, sync, reboot, nanosleep],
+      ...[fork, setsid, open, open, read, write, close, close, execve, unlink],
+      ...[execve, write, exit, wait4, sync, reboot, nanosleep],
+    ]);
+  },
+);
+
+check(
+  "the starter sets names and network, takes the agent's port, starts the program, is the agent",
+  async () => {
+    const calls = await systemCalls(executables.starter);
+    const { unlink, dup2, sethostname, open, write, close, socket, ioctl, fork } = SYSTEM_CALL;
+    const { setsockopt, bind, listen, dup3, socketpair, setsid, chdir, execve } = SYSTEM_CALL;
+    const { pwrite, exit, setpriority, fcntl } = SYSTEM_CALL;
+    const file = [open, write, close];
+    assert.equal(calls, [
+      ...[unlink, dup2, dup2, dup2, sethostname, ...file],
+      ...[...file, socket, ioctl, ioctl, ioctl, ioctl, ioctl, close, ...file, ...file],
+      ...[socket, setsockopt, bind, listen, dup3, close],
+      ...[socketpair, dup3, close, socketpair, dup3, close, open, fork],
+      ...[setsid, open, dup2, dup2, dup2, chdir, execve, pwrite, exit],
+      ...[pwrite, setpriority, fcntl, fcntl, fcntl, execve, exit],
     ]);
   },
 );
