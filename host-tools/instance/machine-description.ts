@@ -1,5 +1,6 @@
 /** From an instance to the machine that QEMU is to make: pure. */
 import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../../guest/api/channel.ts";
+import { STARTER_FW_CFG } from "../../guest/api/starter.ts";
 import { WAKE_PORT } from "../../guest/api/wake-message.ts";
 import type { Accelerator, Machine, PortForward } from "../qemu/machine.ts";
 import type { BootMode } from "./boot-plan.ts";
@@ -53,7 +54,10 @@ export function machineDescription(parts: MachineParts): Machine {
       { name: JOURNAL_PORT, logPath: files.journal },
       { name: WAKE_PORT, socketPath: files.wakeSocket },
     ],
-    firmwareConfig: [{ name: INSTANCE_DOCUMENT_FW_CFG, path: files.document }],
+    firmwareConfig: [
+      { name: INSTANCE_DOCUMENT_FW_CFG, path: files.document },
+      { name: STARTER_FW_CFG, path: files.starter },
+    ],
     qmpSocketPath: files.qmpSocket,
     pidFilePath: files.pid,
   };

@@ -15,6 +15,7 @@ import type { InstanceStore } from "./instance-store.ts";
 import { type Launched, launchQemu } from "./launch.ts";
 import { prepareScratch } from "./scratch-file.ts";
 import { removeLayers, scratchLayers, standOn, topLayer } from "./scratch-layers.ts";
+import { starterFile } from "./starter-file.ts";
 import type { Template } from "./template.ts";
 import { chooseTemplate, type LateBound } from "./template-choice.ts";
 import type { TemplateStore } from "./template-store.ts";
@@ -120,8 +121,11 @@ export async function prepareFiles(record: InstanceRecord, files: InstanceFiles)
   await rm(files.pid, { force: true });
   await rm(files.wakeSocket, { force: true });
   await rm(files.suspension, { force: true });
-  const document = JSON.stringify(instanceDocument(record));
-  await withIoError("write", files.document, writeFile(files.document, document, { mode: 0o600 }));
+  const document = instanceDocument(record);
+  const text = JSON.stringify(document);
+  await withIoError("write", files.document, writeFile(files.document, text, { mode: 0o600 }));
+  const starter = starterFile(document, record.options.memoryMib);
+  await withIoError("write", files.starter, writeFile(files.starter, starter, { mode: 0o600 }));
   const journalOffset = await stat(files.journal).then(
     ({ size }) => size,
     () => 0,

@@ -13,6 +13,7 @@ import type { Instance } from "../../host-tools/instance/instances.ts";
 import type { CreateOptions } from "../../host-tools/instance/new-record.ts";
 import type { Template } from "../../host-tools/instance/template.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
+import { fileSystemCheck } from "../support/file-system-check.ts";
 import { bootMissing, copyProject, killQemu, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
 
@@ -428,6 +429,9 @@ withMachine("clones write to scratch disks of their own", async () => {
   assert.is(await keeper(one, "/a"), "a\n");
   assert.is(await keeper(other, "/b"), "b\n");
   assert.is(await keeper(one, "/c"), "a\nc\n");
+  const { scratch } = rig.instances.files(other.record);
+  await rig.instances.stop("other");
+  assert.match(await fileSystemCheck(scratch, "-f"), /Pass 5.*\n.* 12\/\d+ files/);
   await rig.instances.remove("other", { force: true });
 });
 

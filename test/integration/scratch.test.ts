@@ -1,15 +1,13 @@
 /** Scratch disks in real machines, emulated: what a program keeps there outlives the machine. */
-import { execFile } from "node:child_process";
 import { readFile, stat, truncate, writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
 import * as assert from "uvu/assert";
 import type { Instance } from "../../host-tools/instance/instances.ts";
 import { signalProcess, waitForExit } from "../../host-tools/qemu/process-identity.ts";
 import { createOverlay } from "../../image-builder/disks/overlay-file.ts";
+import { fileSystemCheck } from "../support/file-system-check.ts";
 import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
 
-const run = promisify(execFile);
 const missing = await bootMissing();
 let rig: Rig;
 
@@ -69,15 +67,6 @@ async function startAgain(name: string): Promise<Instance> {
   const instance = await rig.instances.start(name);
   assert.is(await rig.instances.ready(instance), "ready");
   return instance;
-}
-
-/** What e2fsck says of a disk at rest; `force` has it look at everything. */
-async function fileSystemCheck(path: string, ...force: string[]): Promise<string> {
-  const raw = rig.folder.file("flat.raw");
-  await run("qemu-img", ["convert", "-O", "raw", path, raw]);
-  const { stdout, stderr } = await run("e2fsck", ["-n", ...force, raw]);
-  assert.not.match(stdout + stderr, /journal/); // There is nothing to recover: it was unmounted.
-  return stdout;
 }
 
 withMachine("what the program keeps is there after stop and start, and after a kill", async () => {
