@@ -112,10 +112,14 @@ export class EarlyObjects {
     return this.#halfWord(address - SIZE_BYTES);
   }
 
+  /** How many are in a page. */
+  countIn(page: number): number {
+    return this.#halfWord(page * PAGE_BYTES + COUNT_AT);
+  }
+
   #addToCount(page: number, change: number): number {
-    const at = page * PAGE_BYTES + COUNT_AT;
-    const count = this.#halfWord(at) + change;
-    this.#setHalfWord(at, count);
+    const count = this.countIn(page) + change;
+    this.#setHalfWord(page * PAGE_BYTES + COUNT_AT, count);
     return count;
   }
 

@@ -181,15 +181,11 @@ function aliasesOf(layout: AddressLayout, number: number, offset: bigint): Recor
   return aliases;
 }
 
-/** As text, for a terminal. */
-export function explanationText({
-  address,
-  scheme,
-  area,
-  physical,
-  notes,
-  aliases,
-}: Explanation): string {
+/** As text, for a terminal. @param more rows behind: label and text */
+export function explanationText(
+  { address, scheme, area, physical, notes, aliases }: Explanation,
+  more: readonly (readonly [string, string])[] = [],
+): string {
   const names = Object.keys(aliases);
   const rows: (readonly [string, string])[] = [
     ["scheme", scheme],
@@ -199,6 +195,7 @@ export function explanationText({
     ...names.map(
       (name, index) => [index === 0 ? "same byte" : "", `${aliases[name]}  ${name}`] as const,
     ),
+    ...more,
   ];
   const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}  ${text}`);
   return [address, ...lines].join("\n");

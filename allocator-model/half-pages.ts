@@ -9,7 +9,7 @@
  */
 import { PAGE_BYTES } from "./address-layout.ts";
 import { type PhysicalMemory, WORD_BYTES } from "./physical-memory.ts";
-import { Sinks } from "./sinks.ts";
+import { Sinks, type SlotState } from "./sinks.ts";
 import type { PageSource } from "./small-objects.ts";
 
 export const HALF_PAGE_BYTES = PAGE_BYTES / 2;
@@ -85,6 +85,20 @@ export class HalfPages {
       collected += 1;
     }
     return collected;
+  }
+
+  /** The CPU that a page with halves belongs to. */
+  ownerOf(page: number): number {
+    return this.#owners[page] ?? 0;
+  }
+
+  /** Of a half, by its begin. */
+  stateOf(address: number): SlotState {
+    const half = address / HALF_PAGE_BYTES;
+    const page = half >>> 1;
+    const isTaken = ((this.#states[page] ?? 0) & (half % 2 === 0 ? LOWER : UPPER)) !== 0;
+    if (!isTaken) return "free";
+    return this.#sinks.isWaiting(this.ownerOf(page), address) ? "waiting" : "in use";
   }
 
   /** Free halves of a CPU, the next to be used first. */

@@ -91,6 +91,11 @@ export class LargeObjects {
   rangeOf(address: number): LargeRange {
     // A header in memory begins the page of the byte before the object.
     const first = Math.floor((this.#rules.isOutOfBand ? address : address - 1) / PAGE_BYTES);
+    return this.rangeFrom(first);
+  }
+
+  /** The same by its first page. */
+  rangeFrom(first: number): LargeRange {
     return { first, pages: this.#sizes[first * this.#sizesStride] ?? 0 };
   }
 }

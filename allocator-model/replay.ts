@@ -129,6 +129,11 @@ export class TraceRun {
     return this.#usableBytes;
   }
 
+  /** Of the object with an id; undefined when there is none now. */
+  addressOf(id: number): bigint | undefined {
+    return this.#addresses[id] || undefined;
+  }
+
   /** Up to this many operations from the trace's begin. */
   advance(operation: number): void {
     const end = Math.min(operation, this.#trace.length);

@@ -4,6 +4,9 @@
  */
 import { type PhysicalMemory, WORD_BYTES } from "./physical-memory.ts";
 
+/** Of a place for an object. waiting: another CPU freed it, and the owner has not collected it yet. */
+export type SlotState = "in use" | "free" | "waiting";
+
 /** All bits: in a head as a signed number. */
 const NONE = -1;
 
@@ -54,8 +57,13 @@ export class Sinks {
     }
   }
 
-  /** Those that wait for an owner, without taking them. */
-  *waiting(owner: number): Generator<number> {
+  /** Whether an object waits for its owner. */
+  isWaiting(owner: number, address: number): boolean {
+    for (const waiting of this.#waiting(owner)) if (waiting === address) return true;
+    return false;
+  }
+
+  *#waiting(owner: number): Generator<number> {
     for (let cpu = 0; cpu < this.#cpus; cpu += 1) {
       let head = Atomics.load(this.#heads, owner * this.#cpus + cpu);
       while (head !== NONE) {

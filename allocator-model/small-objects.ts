@@ -6,7 +6,7 @@
  */
 import { PAGE_BYTES } from "./address-layout.ts";
 import { type PhysicalMemory, WORD_BYTES, WORDS_PER_PAGE } from "./physical-memory.ts";
-import { Sinks } from "./sinks.ts";
+import { Sinks, type SlotState } from "./sinks.ts";
 
 /** Where whole pages come from. */
 export interface PageSource {
@@ -43,6 +43,16 @@ export function bytesOf(sizeClass: number): number {
 /** How many a page has room for. */
 function objectsIn(sizeClass: number): number {
   return Math.floor((PAGE_BYTES - POOL_HEADER_BYTES) / bytesOf(sizeClass));
+}
+
+/** What a page's header says. */
+export interface PoolPage {
+  readonly cpu: number;
+  readonly objectBytes: number;
+  /** In use, or waiting in a sink. */
+  readonly used: number;
+  /** It has room for so many; they end where it does. */
+  readonly slots: number;
 }
 
 /** Physical addresses are numbers of bytes. */
@@ -108,6 +118,25 @@ export class SmallObjects {
     return bytesOf(this.#get(Math.floor(address / PAGE_BYTES), OWNER) - 1);
   }
 
+  /** Of a page that has small objects. */
+  pageAt(page: number): PoolPage {
+    const sizeClass = this.#get(page, OWNER) - 1;
+    return {
+      cpu: this.#get(page, CPU),
+      objectBytes: bytesOf(sizeClass),
+      used: this.#get(page, COUNT),
+      slots: objectsIn(sizeClass),
+    };
+  }
+
+  /** Of a place for an object, by its begin. */
+  stateOf(address: number): SlotState {
+    const page = Math.floor(address / PAGE_BYTES);
+    for (const offset of this.#freeOffsets(page))
+      if (offset === address % PAGE_BYTES) return "free";
+    return this.#sinks.isWaiting(this.#get(page, CPU), address) ? "waiting" : "in use";
+  }
+
   /** How many pages are kept though nothing in them is in use. OSv looks for one at the end of a list only. */
   emptyPages(): number {
     let empty = 0;
@@ -157,17 +186,23 @@ export class SmallObjects {
 
   /** Length of a page's free list; more than there is room for when it runs in a circle, or is no list. */
   #freeIn(page: number, sizeClass: number): number {
-    const { words } = this.#memory;
     const limit = objectsIn(sizeClass) + 1;
     let count = 0;
-    let offset = this.#get(page, LOCAL_FREE);
-    while (offset !== 0 && count < limit) {
+    for (const offset of this.#freeOffsets(page)) {
       if (offset % bytesOf(sizeClass) !== 0 || offset < POOL_HEADER_BYTES || offset >= PAGE_BYTES)
         return limit;
       count += 1;
-      offset = words[(page * PAGE_BYTES + offset) / WORD_BYTES] ?? 0;
+      if (count === limit) break;
     }
     return count;
+  }
+
+  *#freeOffsets(page: number): Generator<number> {
+    const { words } = this.#memory;
+    for (let offset = this.#get(page, LOCAL_FREE); offset !== 0; ) {
+      yield offset;
+      offset = words[(page * PAGE_BYTES + offset) / WORD_BYTES] ?? 0;
+    }
   }
 
   #addPage(cpu: number, sizeClass: number): boolean {

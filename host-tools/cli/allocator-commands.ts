@@ -8,16 +8,20 @@ export const allocatorCommands = {
     group,
     summary: "Say what addresses mean: allocator, physical page, place in it",
     description:
-      "The address space is that of OSv's issue 87 (proposal), where bits 46 to 44 name the allocator; of OSv as it is; or of OSv before.",
+      "The address space is that of OSv's issue 87 (proposal), where bits 46 to 44 name the allocator; of OSv as it is; or of OSv before. With a trace, the model is asked what the trace asks, and also said is what is there then: the object, or the last one; its page; and what free(3) would do.",
     operands: [{ usage: "ADDRESS...", kind: "word" }],
     min: 1,
     max: Number.POSITIVE_INFINITY,
     options: {
       scheme: choice(["proposal", "osv", "offset-2013"], "Whose addresses; default: proposal"),
+      trace: text("TRACE", "Look into memory then: a file as for replay, or workload:NAME"),
+      at: text("TIME", "PEAK of the footprint, END, or N% of the trace; default: END"),
+      pages: whole("N", "Pages of 4 KiB, with a trace; default: so many that nothing fails"),
       json: flag("Print JSON"),
     },
     examples: [
       "windlass alloc explain 0xffffa00012345800",
+      "windlass alloc explain --trace workload:mstress --at 50% 0xffffa00000012800",
       "windlass alloc explain --scheme osv 0x600012345800",
     ],
   },

@@ -16,6 +16,7 @@ import { pageParts } from "../map-page.ts";
 import { printableLine } from "../printable-text.ts";
 import { bytesText } from "../quantity-text.ts";
 import { readTraceInput } from "../trace-input.ts";
+import { shareOfTrace } from "../trace-time.ts";
 
 const SAMPLES_DEFAULT = 200;
 const SAMPLES_MAX = 10_000;
@@ -25,7 +26,7 @@ export const execute: Execute<"alloc map"> = async ({ operands, options, output 
   const { scheme = "proposal", samples = SAMPLES_DEFAULT, width, pages: pageCount } = options;
   checkRange("--samples", samples, SAMPLES_MAX);
   if (width !== undefined) checkRange("--width", width, WIDTH_MAX);
-  const share = options.at === undefined ? undefined : shareFrom(options.at);
+  const share = options.at === undefined ? undefined : shareOfTrace(options.at);
   const { trace } = await readTraceInput(operands[0] ?? "");
   const at =
     share === undefined ? equalSteps(trace.length, samples) : [Math.round(trace.length * share)];
@@ -58,18 +59,6 @@ async function writePage(path: string, history: PageHistory): Promise<string> {
   await replaceFile(resolve(path), page);
   const { samples, name } = history;
   return `Wrote the map of ${printableLine(name)} at ${samples.length} times to ${printableLine(path)} (${bytesText(Buffer.byteLength(page))})`;
-}
-
-/** @returns of the trace; undefined for where its footprint is largest */
-function shareFrom(text: string): number | undefined {
-  const word = text.toUpperCase();
-  if (word === "PEAK") return undefined;
-  if (word === "END") return 1;
-  const [, percent] = /^(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
-  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
-  throw new HostError("WL_USAGE", `"${text}" is no time of a trace`, {
-    next: "Write PEAK, END or a percentage, for example 50%",
-  });
 }
 
 function checkRange(option: string, value: number, most: number): void {
