@@ -22,7 +22,10 @@ export interface BootContext {
 export type BootMode =
   /** The kernel boots; with a memory file, RAM is in it. */
   | { readonly kind: "cold"; readonly memoryFile?: MemoryFile | undefined }
-  /** A saved state is loaded; without a memory file, RAM is in the state. */
+  /**
+   * A saved state is loaded; without a memory file, RAM is in the state. With one, it is a template's: the wake
+   * port is a socket that QEMU inherits.
+   */
   | { readonly kind: "load"; readonly memoryFile?: MemoryFile | undefined };
 
 export interface BootPlan {

@@ -5,7 +5,8 @@ import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
 import { createGuestClient } from "../guest-client/guest-client.ts";
 import { DEFAULT_HOST_ADDRESS } from "../network/publish.ts";
-import { inheritedFdOf, type QemuProcess } from "../qemu/process.ts";
+import { INHERITED_FD } from "../qemu/machine.ts";
+import type { QemuProcess } from "../qemu/process.ts";
 import { loadState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { planBoot } from "./boot-plan.ts";
@@ -75,7 +76,7 @@ export async function restoreMachine(
   const { qemu, agentPort, forwards } = launched;
   const { pid, startTicks, bootId } = qemu;
   try {
-    await load(qemu, checkpoint, { fd: inheritedFdOf({ lockFd: alive.fd }), signal });
+    await load(qemu, checkpoint, { fd: INHERITED_FD.state, signal });
     await qemu.qmp.execute("cont");
     await handOver(launched, record, { checkpoint, signal });
     const started: InstanceRecord = {

@@ -1,5 +1,6 @@
 /** Bringing a running machine to a stop in which it can be saved and from which others can go on. */
 import { stat } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import type { GuestClient } from "../guest-client/guest-client.ts";
 import type { QmpConnection } from "../qmp/connection.ts";
@@ -13,6 +14,11 @@ export const HOOK_TIMEOUT_MS = 30_000;
 const ARMED_TIMEOUT_MS = 10_000;
 /** The same, when nobody waited for the reply any more: on an idle guest it takes milliseconds. */
 const HUNG_UP_TIMEOUT_MS = 1_000;
+/**
+ * From everything being stopped to the machine's being stopped: the helper gets to its read, and the kernel does what
+ * it had put off. Else every clone would do that first.
+ */
+const REST_MS = 50;
 
 export interface FrozenMachine {
   /** Open, as it must be when the machine is saved. */
@@ -46,7 +52,7 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
   const { files, client, qmp, machineEnded, signal } = options;
   const { hookTimeoutMs: timeoutMs = HOOK_TIMEOUT_MS } = options;
   const { size: fromByte } = await stat(files.journal);
-  const port = await WakePort.open(files.wakeSocket, signal);
+  const port = await WakePort.open(files.wakeSocket, { qmp, signal });
   try {
     const body = { timeoutMs };
     const wait = { timeoutMs: timeoutMs + ARMED_TIMEOUT_MS, signal };
@@ -64,6 +70,7 @@ export async function freezeMachine(options: FreezeOptions): Promise<FrozenMachi
     );
     await client.close();
     await armed(ARMED_TIMEOUT_MS);
+    await delay(REST_MS);
     // QEMU's own time: on a busy host ours would be that of our being told.
     const stopped = qmp.waitForEvent("STOP");
     stopped.catch(() => undefined); // Looked at below.

@@ -2,11 +2,14 @@
 import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../../guest/api/channel.ts";
 import { STARTER_FW_CFG } from "../../guest/api/starter.ts";
 import { WAKE_PORT } from "../../guest/api/wake-message.ts";
-import type { Accelerator, Machine, PortForward } from "../qemu/machine.ts";
+import type { Accelerator, Machine, MachinePort, PortForward } from "../qemu/machine.ts";
 import type { BootMode } from "./boot-plan.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { kernelCommandLine } from "./kernel-command-line.ts";
+
+/** Virtio-serial numbers its ports in the order of the description. */
+export const WAKE_PORT_NR = 2;
 
 export interface MachineParts {
   readonly record: InstanceRecord;
@@ -50,10 +53,7 @@ export function machineDescription(parts: MachineParts): Machine {
     ],
     network: { kind: "user", macAddress: record.macAddress, forwards: parts.forwards },
     consoleLogPath: files.console,
-    ports: [
-      { name: JOURNAL_PORT, logPath: files.journal },
-      { name: WAKE_PORT, socketPath: files.wakeSocket },
-    ],
+    ports: [{ name: JOURNAL_PORT, logPath: files.journal }, wakePort(files, mode)],
     firmwareConfig: [
       { name: INSTANCE_DOCUMENT_FW_CFG, path: files.document },
       { name: STARTER_FW_CFG, path: files.starter },
@@ -61,6 +61,18 @@ export function machineDescription(parts: MachineParts): Machine {
     qmpSocketPath: files.qmpSocket,
     pidFilePath: files.pid,
   };
+}
+
+/**
+ * A machine is saved as a template while somebody is at the other end of its wake port. To QEMU a port whose
+ * socket is connected before the guest runs is such a port, and one that is connected later is news, which
+ * the guest would have to be told.
+ */
+function wakePort({ wakeSocket }: InstanceFiles, { kind, memoryFile }: BootMode): MachinePort {
+  const isTemplates = kind === "load" && memoryFile !== undefined;
+  return isTemplates
+    ? { name: WAKE_PORT, channel: true }
+    : { name: WAKE_PORT, socketPath: wakeSocket };
 }
 
 /** A UUID of version 8 (RFC 9562, 5.8: custom) that shows the id. */

@@ -4,7 +4,7 @@ import type { Parent } from "../../guest/api/parent.ts";
 import { withIoError } from "../../image-builder/runtimes/io-error.ts";
 import { type FileLock, lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
-import { inheritedFdOf } from "../qemu/process.ts";
+import { INHERITED_FD } from "../qemu/machine.ts";
 import { loadState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { type BootPlan, planBoot } from "./boot-plan.ts";
@@ -218,11 +218,9 @@ async function cloneMachine(
     signal,
   });
   const { qemu } = launched;
+  const port = WakePort.of(qemu);
   try {
-    // Before the state is loaded: a guest that finds the port as it was has nothing to do about it.
-    const port = await WakePort.open(files.wakeSocket, signal);
-    const fd = inheritedFdOf({ lockFd: alive.fd });
-    await loadState(qemu.qmp, { fd, withoutSharedMemory: true, signal });
+    await loadState(qemu.qmp, { fd: INHERITED_FD.state, withoutSharedMemory: true, signal });
     const resumed = qemu.qmp.waitForEvent("RESUME", { signal });
     resumed.catch(() => undefined); // Looked at below.
     await qemu.qmp.execute("cont");
@@ -233,6 +231,7 @@ async function cloneMachine(
     port.release();
     return launched;
   } catch (error) {
+    port[Symbol.dispose]();
     await qemu.qmp.close();
     const { pid, startTicks, bootId } = qemu;
     await stopQemu(

@@ -11,6 +11,7 @@ import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
 import { setClockRight } from "./guest-clock.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
+import { hangUpAgain } from "./wake.ts";
 
 /** A monitor that does not answer serves somebody who is just saving the machine. */
 const STATUS_TIMEOUT_MS = 1_000;
@@ -99,9 +100,13 @@ export async function resumeMachine(
   {
     stoppedAtMs,
     files,
-  }: { readonly stoppedAtMs: number; readonly files: Pick<InstanceFiles, "suspension"> },
+  }: {
+    readonly stoppedAtMs: number;
+    readonly files: Pick<InstanceFiles, "suspension" | "wakeSocket">;
+  },
 ): Promise<string | undefined> {
   await continueMachine(qmp);
+  await hangUpAgain(files.wakeSocket);
   const stoodStillMs = Date.now() - stoppedAtMs;
   await rm(files.suspension, { force: true });
   return await clockProblem(client, stoodStillMs);

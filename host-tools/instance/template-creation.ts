@@ -239,7 +239,7 @@ async function copyMachine(
     const { accelerator = "tcg" } = record.launch ?? {};
     port.send({ kind: "resume", record, parent: parentOf(record), asleepMs, accelerator });
     await rm(files.suspension, { force: true });
-    port.release();
+    port.end();
   }
 }
 
@@ -343,6 +343,7 @@ async function endQemu(qemu: QemuProcess): Promise<void> {
   const { pid, startTicks, bootId } = qemu;
   await stopQemu({ process: { pid, startTicks, bootId }, qmp: qemu.qmp });
   await qemu.qmp.close();
+  qemu.channel?.destroy();
 }
 
 function endedEarly({ imageName }: InstanceRecord): HostError {

@@ -1,13 +1,18 @@
 /** Waking a machine that was saved: the host's end of the wake port. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { Parent } from "../../guest/api/parent.ts";
 import { WAKE_ENTROPY_BYTES } from "../../guest/api/wake-message.ts";
 import { HostError } from "../errors.ts";
+import { portSocketId } from "../qemu/command-line.ts";
 import type { Accelerator } from "../qemu/machine.ts";
+import type { QemuProcess } from "../qemu/process.ts";
+import type { QmpConnection } from "../qmp/connection.ts";
 import { instanceDocument } from "./document.ts";
 import type { InstanceRecord } from "./instance-record.ts";
+import { WAKE_PORT_NR } from "./machine-description.ts";
 import { encodeWakeMessage } from "./wake-message.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -39,17 +44,25 @@ export class WakePort implements Disposable {
     socket.on("error", () => undefined);
   }
 
-  /** @throws {HostError} WL_QEMU_FAILED when QEMU does not listen; or the signal's reason */
-  static async open(path: string, signal?: AbortSignal): Promise<WakePort> {
-    const socket = connect({ path });
-    const stop = AbortSignal.any([
-      AbortSignal.timeout(CONNECT_TIMEOUT_MS),
-      ...(signal ? [signal] : []),
-    ]);
+  /** That of a machine which was started with a channel (machine-description.ts). */
+  static of({ channel }: Pick<QemuProcess, "channel">): WakePort {
+    if (!channel) throw new TypeError("a QEMU without a channel has no wake port that is open");
+    return new WakePort(channel);
+  }
+
+  /**
+   * That of a machine which runs. A clone's QEMU does not listen yet: it had its channel.
+   *
+   * @throws {HostError} WL_QEMU_FAILED when it cannot be reached; or the signal's reason
+   */
+  static async open(
+    path: string,
+    { qmp, signal }: { qmp: QmpConnection; signal: AbortSignal | undefined },
+  ): Promise<WakePort> {
     try {
-      await once(socket, "connect", { signal: stop });
+      if (!existsSync(path)) await listen(qmp, path, signal);
+      return new WakePort(await connected(path, signal));
     } catch (cause) {
-      socket.destroy();
       signal?.throwIfAborted();
       throw new HostError(
         "WL_QEMU_FAILED",
@@ -60,7 +73,6 @@ export class WakePort implements Disposable {
         cause,
       );
     }
-    return new WakePort(socket);
   }
 
   /** Sends the message; the machine must run, or run soon. */
@@ -89,7 +101,44 @@ export class WakePort implements Disposable {
     setTimeout(() => this.#socket.destroy(), HANG_UP_MS).unref();
   }
 
+  /** Hangs up behind what was sent: of a machine that somebody may want to save again soon. */
+  end(): void {
+    this.#socket.unref();
+    this.#socket.end();
+  }
+
   [Symbol.dispose](): void {
     this.#socket.destroy();
+  }
+}
+
+/**
+ * Tells the guest of a machine which goes on that nobody is at the other end of its wake port. One that stood still
+ * was not told: QEMU passes over what happens to its ports meanwhile. And everything in it waits for a message if it
+ * was to be saved and the program that did so was killed.
+ */
+export async function hangUpAgain(path: string): Promise<void> {
+  if (!existsSync(path)) return; // Nobody was ever there, or it is a clone's first connection.
+  const socket = await connected(path, undefined).catch(() => undefined);
+  socket?.destroy();
+}
+
+async function listen(qmp: QmpConnection, path: string, signal?: AbortSignal): Promise<void> {
+  const addr = { type: "unix", data: { path } } as const;
+  const backend = { type: "socket", data: { addr, server: true, wait: false } } as const;
+  await qmp.execute("chardev-change", { id: portSocketId(WAKE_PORT_NR), backend }, { signal });
+}
+
+async function connected(path: string, signal: AbortSignal | undefined): Promise<Socket> {
+  const socket = connect({ path });
+  const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+  try {
+    await once(socket, "connect", {
+      signal: AbortSignal.any([deadline, ...(signal ? [signal] : [])]),
+    });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
   }
 }

@@ -8,7 +8,13 @@
  */
 import { isIPv4 } from "node:net";
 import { UNIX_SOCKET_PATH_LIMIT_BYTES } from "../qmp/connection.ts";
-import type { Machine, MachineDisk, PortForward } from "./machine.ts";
+import {
+  INHERITED_FD,
+  type Machine,
+  type MachineDisk,
+  type MachinePort,
+  type PortForward,
+} from "./machine.ts";
 import {
   checkedInteger,
   checkedPath,
@@ -41,6 +47,8 @@ const MEMORY_LIMIT_MIB = 1024 * 1024;
 /** Ids of the backends and devices; `query-chardev`, `query-block` and events name them. */
 export const CONSOLE_CHARDEV_ID = "console";
 export const QMP_CHARDEV_ID = "qmp";
+/** Of the virtio-serial port with that number, if it is a socket; the first one is 1. */
+export const portSocketId = (nr: number): string => `port${nr}-socket`;
 
 /**
  * @throws {HostError} WL_QEMU_FAILED for a description that QEMU would misread or refuse
@@ -214,6 +222,7 @@ function fileChardev(id: string, path: string): string {
 function virtioPorts(ports: Machine["ports"]): string[] {
   if (ports.length === 0) return [];
   checkedInteger("number of virtio-serial ports", ports.length, 1, VIRTIO_PORT_LIMIT);
+  checkedInteger("number of ports that are the channel", channelCount(ports), 0, 1);
   const controller = {
     driver: "virtio-serial-pci",
     id: "virtio-serial0",
@@ -227,17 +236,30 @@ function virtioPorts(ports: Machine["ports"]): string[] {
       const name = checkedWord("virtio-serial port name", port.name, VIRTIO_PORT);
       const nr = index + 1;
       const id = `port${nr}`;
-      const chardev = "logPath" in port ? `${id}-log` : `${id}-socket`;
-      const backend =
-        "logPath" in port
-          ? fileChardev(chardev, checkedPath("port log", port.logPath))
-          : socketChardev(chardev, checkedSocketPath("port socket", port.socketPath));
+      const chardev = "logPath" in port ? `${id}-log` : portSocketId(nr);
       return [
-        ...["-chardev", backend],
+        ...["-chardev", portChardev(chardev, port)],
         ...["-device", optionString({ driver: "virtserialport", id, nr, chardev, name })],
       ];
     }),
   ];
+}
+
+function channelCount(ports: readonly MachinePort[]): number {
+  return ports.filter((port) => "channel" in port).length;
+}
+
+/** Whether whoever starts this machine keeps one end of a pair of sockets. */
+export function hasChannel({ ports }: Machine): boolean {
+  return channelCount(ports) > 0;
+}
+
+function portChardev(id: string, port: MachinePort): string {
+  if ("logPath" in port) return fileChardev(id, checkedPath("port log", port.logPath));
+  if ("socketPath" in port) {
+    return socketChardev(id, checkedSocketPath("port socket", port.socketPath));
+  }
+  return optionString({ backend: "socket", id, fd: INHERITED_FD.channel, server: "off" });
 }
 
 function firmwareItem({ name, path }: { readonly name: string; readonly path: string }): string[] {

@@ -39,10 +39,18 @@ export interface MemoryFile {
   readonly access: "shared" | "private";
 }
 
-/** A virtio-serial port: guest output to a file, or both ways over a Unix socket that QEMU listens on. */
+/**
+ * A virtio-serial port: guest output to a file, or both ways over a Unix socket that QEMU listens on, or over one that
+ * it inherits from the program that starts it. That one is connected before there is a guest; a machine has at
+ * most one of them.
+ */
 export type MachinePort =
   | { readonly name: string; readonly logPath: string }
-  | { readonly name: string; readonly socketPath: string };
+  | { readonly name: string; readonly socketPath: string }
+  | { readonly name: string; readonly channel: true };
+
+/** The descriptors that QEMU may inherit, as it knows them. */
+export const INHERITED_FD = { lock: 3, state: 4, channel: 5 };
 
 export interface Machine {
   /** Shown by `ps` on the host and in QEMU's errors. */

@@ -4,14 +4,15 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { type FileHandle, open, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
 import { outcome } from "../qmp/deadline.ts";
 import type { QemuBinary } from "./binary.ts";
-import { qemuArguments } from "./command-line.ts";
+import { hasChannel, qemuArguments } from "./command-line.ts";
 import { explainQemuFailure, type QemuExit } from "./failure.ts";
-import type { Machine } from "./machine.ts";
+import { INHERITED_FD, type Machine } from "./machine.ts";
 import { identifyChild, type ProcessIdentity } from "./process-identity.ts";
 
 /** How often the monitor is tried while QEMU sets itself up, which takes 35-45 ms. */
@@ -30,7 +31,7 @@ export interface QemuStart {
    * as long as QEMU or this process, whichever is longer.
    */
   readonly lockFd?: number | undefined;
-  /** One more descriptor to inherit; QEMU knows it as `inheritedFdOf` says. */
+  /** One more descriptor to inherit. */
   readonly stateFd?: number | undefined;
   /** Killed when this program ends, however it does: setpriv(1), prctl(2) PR_SET_PDEATHSIG. */
   readonly diesWithUs?: boolean | undefined;
@@ -43,6 +44,8 @@ export interface QemuStart {
 export interface QemuProcess extends ProcessIdentity {
   /** Open; the caller closes it. QEMU goes on when it is closed. */
   readonly qmp: QmpConnection;
+  /** Of a machine with such a port. The caller destroys it; QEMU sees it closed then, and when this program ends. */
+  readonly channel?: Socket | undefined;
   /** Fulfilled when QEMU has ended; alone, it does not keep this program alive. */
   readonly exited: Promise<QemuExit>;
   /**
@@ -62,18 +65,21 @@ export interface QemuProcess extends ProcessIdentity {
 export async function startQemu(machine: Machine, start: QemuStart): Promise<QemuProcess> {
   const { signal } = start;
   const argv = [...qemuArguments(machine), ...(start.paused ? ["-S"] : [])];
+  const channel = hasChannel(machine) ? "pipe" : "ignore";
   signal?.throwIfAborted();
   // A socket left by a dead QEMU would only be refused, but one must never be mistaken for ours.
   await rm(machine.qmpSocketPath, { force: true });
   const log = await openLog(start.stderrLogPath);
   try {
     const { size: logStart } = await log.stat();
-    const { child, identity, exited } = await launch(start, argv, log);
+    const { child, identity, exited } = await launch(start, argv, { log, channel });
     try {
       const qmp = await firstMonitorAnswer(machine, { ...start, exited, log, logStart });
       child.unref();
-      return { ...identity, qmp, exited, waitForExit: (wait) => keepAlive(child, exited, wait) };
+      const waitForExit: QemuProcess["waitForExit"] = (wait) => keepAlive(child, exited, wait);
+      return { ...identity, qmp, channel: channelOf(child), exited, waitForExit };
     } catch (error) {
+      channelOf(child)?.destroy();
       child.kill("SIGKILL");
       await exited;
       throw error;
@@ -110,22 +116,21 @@ async function openLog(path: string): Promise<FileHandle> {
   }
 }
 
-/** The number that `stateFd` has in QEMU. */
-export function inheritedFdOf({ lockFd }: Pick<QemuStart, "lockFd">): number {
-  return lockFd === undefined ? 3 : 4;
-}
-
 interface Launched {
   readonly child: ChildProcess;
   readonly identity: ProcessIdentity;
   readonly exited: Promise<QemuExit>;
 }
 
-function launch(start: QemuStart, argv: readonly string[], log: FileHandle): Promise<Launched> {
-  const { binary, lockFd, stateFd, diesWithUs } = start;
+function launch(
+  { binary, lockFd, stateFd, diesWithUs }: QemuStart,
+  argv: readonly string[],
+  { log, channel }: { readonly log: FileHandle; readonly channel: "pipe" | "ignore" },
+): Promise<Launched> {
   const guard = diesWithUs ? ["setpriv", "--pdeathsig", "SIGKILL"] : [];
   const [program = "", ...words] = [...guard, binary.path, ...argv];
-  const inherited = [lockFd, stateFd].filter((fd) => fd !== undefined);
+  // INHERITED_FD has their order.
+  const inherited = [lockFd ?? "ignore", stateFd ?? "ignore", channel] as const;
   return new Promise((resolve, reject) => {
     const child = spawn(program, words, {
       detached: true,
@@ -141,8 +146,14 @@ function launch(start: QemuStart, argv: readonly string[], log: FileHandle): Pro
       reject(new HostError("WL_QEMU_UNAVAILABLE", message, { next }, cause));
     });
     if (child.pid === undefined) return;
+    channelOf(child)?.on("error", () => undefined); // A QEMU that ends takes its end with it.
     resolve({ child, identity: identifyChild(child.pid), exited });
   });
+}
+
+/** What Node calls a pipe is a pair of sockets. */
+function channelOf({ stdio }: ChildProcess): Socket | undefined {
+  return (stdio[INHERITED_FD.channel] as Socket | null) ?? undefined;
 }
 
 async function firstMonitorAnswer(

@@ -93,6 +93,16 @@ export interface QmpBlockNode {
   readonly backing?: null;
 }
 
+/** QAPI ChardevBackend, of the kind that we use: a Unix socket that QEMU listens on. */
+export interface QmpChardevBackend {
+  readonly type: "socket";
+  readonly data: {
+    readonly addr: { readonly type: "unix"; readonly data: { readonly path: string } };
+    readonly server: true;
+    readonly wait: false;
+  };
+}
+
 /** QAPI MigrationCapability, those we use. */
 export interface QmpMigrationCapability {
   readonly capability: "events" | "x-ignore-shared";
@@ -140,6 +150,11 @@ export const qmpCommands = {
   "query-chardev": command<Nothing, readonly QmpCharacterDevice[]>(
     {},
     { label: "required", filename: "required", "frontend-open": "required" },
+  ),
+  /** Gives a device another backend; refused while the machine stands still. */
+  "chardev-change": command<{ id: string; backend: QmpChardevBackend }, Nothing>(
+    { id: "required", backend: "required" },
+    {},
   ),
   "query-cpus-fast": command<Nothing, readonly QmpVcpu[]>(
     {},

@@ -2,9 +2,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import * as assert from "uvu/assert";
 import { HostError } from "../../host-tools/errors.ts";
+import { portSocketId } from "../../host-tools/qemu/command-line.ts";
 import type { Machine } from "../../host-tools/qemu/machine.ts";
 import { isAlive, waitForExit } from "../../host-tools/qemu/process-identity.ts";
 import { stopQemu } from "../../host-tools/qemu/stop-ladder.ts";
@@ -118,6 +119,35 @@ else {
     const freed = lockFile(path, { signal });
     process.kill(qemu.pid, "SIGKILL");
     await (await freed).close();
+  });
+
+  test("a channel is connected from the start, until it is closed, and can be opened again", async ({
+    signal,
+  }) => {
+    await using rig = await qemuRig(signal);
+    const ports = [{ name: "test.channel", channel: true }] as const;
+    const machine = await startableMachine(rig.folder, undefined, { ports });
+    const { qmp, channel } = await rig.start(machine);
+    const id = portSocketId(1);
+    const isConnected = async (): Promise<boolean> => {
+      const port = (await qmp.execute("query-chardev")).find(({ label }) => label === id);
+      return port !== undefined && !port.filename.startsWith("disconnected:");
+    };
+    assert.ok(await isConnected());
+    channel?.destroy();
+    while (await isConnected()) {
+      // QEMU has not seen it yet.
+    }
+    const path = rig.folder.file("port.sock");
+    const addr = { type: "unix", data: { path } } as const;
+    const backend = { type: "socket", data: { addr, server: true, wait: false } } as const;
+    await qmp.execute("chardev-change", { id, backend });
+    const socket = connect({ path });
+    await once(socket, "connect", { signal });
+    while (!(await isConnected())) {
+      // QEMU has not accepted it yet.
+    }
+    socket.destroy();
   });
 
   test("names the rule of a port that is taken", async ({ signal }) => {

@@ -2,9 +2,12 @@
 import * as assert from "uvu/assert";
 import { freezeMachine } from "../../host-tools/instance/freeze.ts";
 import type { Instance } from "../../host-tools/instance/instances.ts";
+import { WAKE_PORT_NR } from "../../host-tools/instance/machine-description.ts";
+import { suspendMachine } from "../../host-tools/instance/suspension.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
 import { WakePort } from "../../host-tools/instance/wake.ts";
-import { connectQmp } from "../../host-tools/qmp/connection.ts";
+import { portSocketId } from "../../host-tools/qemu/command-line.ts";
+import { connectQmp, type QmpConnection } from "../../host-tools/qmp/connection.ts";
 import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
 
@@ -117,14 +120,24 @@ withMachine("the agent of a clone stands still until it is asked something", asy
   assert.equal(others(awake), ["node"]);
 });
 
+async function isWakePortOpen(qmp: QmpConnection): Promise<boolean> {
+  const all = await qmp.execute("query-chardev");
+  const port = all.find(({ label }) => label === portSocketId(WAKE_PORT_NR));
+  return port !== undefined && !port.filename.startsWith("disconnected:");
+}
+
 withMachine("a machine whose saving was given up without a word goes on as it was", async () => {
   const source = await rig.instances.get("one");
-  await rig.instances.whileRunning("one", {}, async ({ files, client, machineEnded }) => {
+  await rig.instances.whileRunning("one", {}, async ({ record, files, client, machineEnded }) => {
     await using qmp = await connectQmp({ path: files.qmpSocket });
-    const { port } = await freezeMachine({ files, client, qmp, machineEnded });
+    const stop = () => suspendMachine(qmp, record, files);
+    const { port } = await freezeMachine({ files, client, qmp, machineEnded, stop });
     port[Symbol.dispose]();
-    await qmp.execute("cont");
+    while (await isWakePortOpen(qmp)) {
+      // QEMU has not seen it yet.
+    }
   });
+  await rig.instances.resume("one");
   const awake = await askUntil(source, (seen) => others(seen).length === 1);
   assert.equal(others(awake), ["node"]);
   const { client } = await rig.instances.client("one");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { HostError } from "../../../../host-tools/errors.ts";
-import { qemuArguments } from "../../../../host-tools/qemu/command-line.ts";
+import { hasChannel, qemuArguments } from "../../../../host-tools/qemu/command-line.ts";
 import type { Machine } from "../../../../host-tools/qemu/machine.ts";
 import { type BootMachine, machineIn } from "../../../support/machine.ts";
 import { suite } from "../../../support/suite.ts";
@@ -102,6 +102,22 @@ test("a full machine has its devices in the order of the description", () => {
   assert.equal(valuesOf("-netdev", argv), [
     "type=user,id=net0,ipv6=off,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:0.0.0.0:5353-:53",
   ]);
+});
+
+test("a port is a file, a socket to listen on, or one that is inherited", () => {
+  const ports = [
+    { name: "a", logPath: "/log" },
+    { name: "b", socketPath: "/sock" },
+    { name: "c", channel: true },
+  ] as const;
+  const argv = qemuArguments(machineIn("/run/m", { ports }));
+  assert.equal(valuesOf("-chardev", argv).slice(1, -1), [
+    "backend=file,id=port1-log,path=/log,append=on",
+    "backend=socket,id=port2-socket,path=/sock,server=on,wait=off",
+    "backend=socket,id=port3-socket,fd=5,server=off",
+  ]);
+  assert.ok(hasChannel(machineIn("/run/m", { ports })));
+  assert.not(hasChannel(full));
 });
 
 test("a read-only disk is read-only at every level", () => {
@@ -237,6 +253,12 @@ const refusedMachines: Record<string, Partial<BootMachine>> = {
     firmwareConfig: [{ name: `opt/${"x".repeat(52)}`, path: "/f" }],
   },
   "a port name with a space": { ports: [{ name: "a b", logPath: "/p" }] },
+  "two channels": {
+    ports: [
+      { name: "a", channel: true },
+      { name: "b", channel: true },
+    ],
+  },
   "31 virtio-serial ports": {
     ports: Array.from({ length: 31 }, (_value, index) => ({ name: `p${index}`, logPath: "/p" })),
   },
