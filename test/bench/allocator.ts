@@ -1,10 +1,15 @@
 /**
- * What telling an object's owner costs, how many objects a region serves, and what each takes: lock, cache lines.
+ * What telling an object's owner costs, how many objects a region serves, and what each takes: lock, cache lines, memory.
  */
 import { layouts, type SchemeName } from "../../allocator-model/address-layout.ts";
 import { AddressReader } from "../../allocator-model/address-reader.ts";
 import { defaultAlignment, type Region } from "../../allocator-model/dispatch.ts";
 import { HeapCore } from "../../allocator-model/heap-core.ts";
+import {
+  meanWasteBytes,
+  type ObjectRules,
+  objectFootprintBytes,
+} from "../../allocator-model/object-footprint.ts";
 import { benchFootprint } from "./allocator-footprint.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 
@@ -29,6 +34,19 @@ const sizes: Readonly<Record<SchemeName, Partial<Record<Region, number>>>> = {
   proposal: { mempool: 64, "half-page": 2048, page: 3000, large: 5000 },
 };
 
+const objectRules: Readonly<Record<string, ObjectRules>> = {
+  "offset-2013": { scheme: "offset-2013" },
+  osv: { scheme: "osv" },
+  proposal: { scheme: "proposal" },
+  "proposal-out-of-band": { scheme: "proposal", largeHeader: "out-of-band" },
+};
+const OBJECT_SIZES = [64, 1024, 1025, 2048, 2049, 4096, 4097, 8128, 8192];
+const OBJECT_RANGES = [
+  [1025, 2048],
+  [2049, 4096],
+  [4097, 2 ** 20],
+] as const;
+
 export async function benchAllocator(runs = RUNS): Promise<BenchReport> {
   const samples = new Samples();
   // The first round of each only has V8 compile it.
@@ -49,6 +67,7 @@ export async function benchAllocator(runs = RUNS): Promise<BenchReport> {
       samples.add(`cache-lines/${region}/${scheme}`, "1", cost.cacheLines);
     }
   }
+  addObjectFootprints(samples);
   await benchFootprint(samples, runs);
   return await report("allocator", samples, "none");
 }
@@ -101,6 +120,18 @@ function pairsPerSecond(heap: HeapCore, size: number): number {
     }
   }
   return (PAIRS * 1000) / (performance.now() - startedMs);
+}
+
+/** Bytes that an object takes by its size, and wastes on average over a range of sizes. */
+function addObjectFootprints(samples: Samples): void {
+  for (const size of OBJECT_SIZES) {
+    for (const [name, rules] of Object.entries(objectRules))
+      samples.add(`object/${size}/${name}`, "bytes", objectFootprintBytes(rules, size));
+  }
+  for (const [from, to] of OBJECT_RANGES) {
+    for (const [name, rules] of Object.entries(objectRules))
+      samples.add(`mean-waste/${from}-${to}/${name}`, "bytes", meanWasteBytes(rules, from, to));
+  }
 }
 
 interface Cost {
