@@ -7,15 +7,16 @@
 import { layouts, PAGE_BYTES, type SchemeName } from "./address-layout.ts";
 import { AddressReader, NO_AREA } from "./address-reader.ts";
 import { areaNames, type DispatchRules, minimumSize, type Region, regionFor } from "./dispatch.ts";
-import { EarlyObjects, type EarlyPageSource, isEarlyPage } from "./early-objects.ts";
+import { EarlyObjects, isEarlyPage } from "./early-objects.ts";
 import { HALF_PAGE_BYTES, HalfPages } from "./half-pages.ts";
 import { heapViolations } from "./heap-violations.ts";
 import { LargeObjects, pageHeader, sharedHeader, tableHeader } from "./large-objects.ts";
 import { PageOwners } from "./page-owners.ts";
 import { type PagePoolSizes, PagePools, smallPools, usualPools } from "./page-pools.ts";
 import { PageRanges } from "./page-ranges.ts";
+import { PageSupply } from "./page-supply.ts";
 import { type AccessObserver, type MemoryShare, PhysicalMemory } from "./physical-memory.ts";
-import { type PageSource, SmallObjects, sizeClassOf } from "./small-objects.ts";
+import { SmallObjects, sizeClassOf } from "./small-objects.ts";
 
 export interface HeapCoreOptions {
   readonly scheme: SchemeName;
@@ -60,6 +61,7 @@ export class HeapCore {
   readonly large: LargeObjects;
   readonly early: EarlyObjects;
   readonly pools: PagePools | undefined;
+  readonly pages: PageSupply;
   readonly rules: DispatchRules;
   /** The address that `malloc` found. */
   high = 0;
@@ -71,14 +73,12 @@ export class HeapCore {
   readonly #regions: readonly (Region | undefined)[];
   /** By CPU: 1 when others have left it enough to collect. */
   readonly #signals: Int32Array;
-  #isBooting: boolean;
   #isShared: boolean;
 
   constructor(options: HeapCoreOptions, share?: MemoryShare) {
     const { scheme, pageCount, cpus = 1, pools = poolsFor(pageCount) } = options;
     this.#options = options;
     this.cpus = cpus;
-    this.#isBooting = options.isBooting ?? false;
     this.#isShared = share !== undefined;
     this.#isAtOnce = (options.background ?? "at-once") === "at-once";
     this.rules = { scheme, halfPages: options.halfPages ?? "fit" };
@@ -92,11 +92,15 @@ export class HeapCore {
       pools === "none"
         ? undefined
         : new PagePools(this.memory, { ranges, owners }, { cpus, sizes: pools });
+    const isAtOnce = this.#isAtOnce;
+    const reclaim = (cpu: number): void => this.reclaim(cpu);
+    const parts = { ranges, owners, pools: this.pools, isAtOnce, reclaim };
+    this.pages = new PageSupply(parts, options.isBooting ?? false);
     this.#signals = this.memory.atomicsTable(cpus);
-    this.small = new SmallObjects(this.memory, this.pagesFor("mempool"), cpus);
-    this.halves = new HalfPages(this.memory, this.pagesFor("half-page"), cpus);
+    this.small = new SmallObjects(this.memory, this.pages.sourceFor("mempool"), cpus);
+    this.halves = new HalfPages(this.memory, this.pages.sourceFor("half-page"), cpus);
     this.large = new LargeObjects(this.memory, this.ranges, largeRules(options));
-    this.early = new EarlyObjects(this.memory, this.#earlyPages());
+    this.early = new EarlyObjects(this.memory, this.pages.earlySource());
     const areas = this.reader.layout.areas.map(({ name }) => name);
     const numberOf = (region: Region): number => areas.indexOf(areaNames[scheme][region]);
     this.#areaNumbers = {
@@ -112,14 +116,17 @@ export class HeapCore {
 
   /** From now on small requests are served by the CPUs' own pages. */
   startCpus(): void {
-    this.#isBooting = false;
+    this.pages.isBooting = false;
   }
 
   /** For `new HeapCore(options, memory)` in other threads. From now on no CPU touches what is another's. */
   share(): HeapShare {
     this.#isShared = true;
     const { observer: _, ...options } = this.#options;
-    return { options: { ...options, isBooting: this.#isBooting }, memory: this.memory.share() };
+    return {
+      options: { ...options, isBooting: this.pages.isBooting },
+      memory: this.memory.share(),
+    };
   }
 
   /** Pages that are neither free nor in a pool. */
@@ -135,7 +142,7 @@ export class HeapCore {
   malloc(size: number, alignment: number, cpu: number): boolean {
     const { scheme } = this.rules;
     const minimum = minimumSize(scheme, size, alignment);
-    const region = regionFor(this.rules, minimum, alignment, this.#isBooting);
+    const region = regionFor(this.rules, minimum, alignment, this.pages.isBooting);
     // Of just what is asked for. An early object of no bytes could not be freed: in OSv it keeps its page for ever.
     const bytes = region === "early" ? Math.max(size, 1) : minimum;
     const physical = this.#allocate(region, bytes, alignment, cpu);
@@ -222,7 +229,7 @@ export class HeapCore {
       case "half-page":
         return this.halves.allocate(cpu);
       case "page": {
-        const page = this.#takePage("page", cpu);
+        const page = this.pages.take("page", cpu);
         return page === undefined ? undefined : page * PAGE_BYTES;
       }
       case "large":
@@ -249,7 +256,7 @@ export class HeapCore {
   }
 
   #loneEarly(cpu: number): number | undefined {
-    const page = this.#takePage("early", cpu);
+    const page = this.pages.take("early", cpu);
     return page === undefined ? undefined : page * PAGE_BYTES + LONE_EARLY_OFFSET;
   }
 
@@ -261,7 +268,7 @@ export class HeapCore {
       case "half-page":
         return this.halves.free(cpu, physical);
       case "page":
-        this.#givePage(Math.floor(physical / PAGE_BYTES), cpu);
+        this.pages.give(Math.floor(physical / PAGE_BYTES), cpu);
         return undefined;
       case "large": {
         const { first, pages } = this.large.rangeOf(physical);
@@ -271,66 +278,13 @@ export class HeapCore {
       }
       case "early":
         if (this.rules.scheme === "offset-2013")
-          this.#givePage(Math.floor(physical / PAGE_BYTES), cpu);
+          this.pages.give(Math.floor(physical / PAGE_BYTES), cpu);
         else this.early.free(physical);
         return undefined;
       case "debug":
       case undefined:
         return undefined;
     }
-  }
-
-  /** Single pages for a region. */
-  pagesFor(owner: "mempool" | "half-page" | "debug"): PageSource {
-    return {
-      allocatePage: (cpu) => this.#takePage(owner, cpu),
-      freePage: (page, cpu) => this.#givePage(page, cpu),
-    };
-  }
-
-  /** Past the pools, which are the CPUs' own: anybody may free the last object of a page. */
-  #earlyPages(): EarlyPageSource {
-    const { ranges, owners } = this;
-    return {
-      allocatePage: () => {
-        const page = ranges.allocate(1);
-        if (page !== undefined) owners.set("early", page);
-        return page;
-      },
-      freePage: (page) => {
-        owners.set("free", page);
-        ranges.free(page, 1);
-      },
-    };
-  }
-
-  #takePage(owner: Exclude<Region, "large">, cpu: number): number | undefined {
-    let page = this.#poolPage(cpu);
-    if (page === undefined) {
-      this.reclaim(cpu);
-      page = this.#poolPage(cpu);
-    }
-    if (page !== undefined) this.owners.set(owner, page);
-    return page;
-  }
-
-  #poolPage(cpu: number): number | undefined {
-    const { pools } = this;
-    if (!pools || this.#isBooting) return this.ranges.allocate(1);
-    const page = pools.allocatePage(cpu);
-    if (this.#isAtOnce && pools.isDue(cpu)) pools.balance(cpu);
-    return page;
-  }
-
-  #givePage(page: number, cpu: number): void {
-    const { pools } = this;
-    if (!pools || this.#isBooting) {
-      this.owners.set("free", page);
-      this.ranges.free(page, 1);
-      return;
-    }
-    pools.freePage(page, cpu);
-    if (this.#isAtOnce && pools.isDue(cpu)) pools.balance(cpu);
   }
 }
 

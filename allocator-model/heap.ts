@@ -283,7 +283,7 @@ export class Heap {
     if (this.layout.areas[this.#debugArea]?.mapping === "table") {
       return new DebugObjects(
         memory,
-        this.core.pagesFor("debug"),
+        this.core.pages.sourceFor("debug"),
         this.addressOf(this.#debugArea, 0),
       );
     }

@@ -229,9 +229,9 @@ export const faults: readonly Fault[] = [
   },
   {
     file: "heap-core.ts",
-    find: "new EarlyObjects(this.memory, this.#earlyPages());",
+    find: "new EarlyObjects(this.memory, this.pages.earlySource());",
     replacement:
-      'new EarlyObjects(this.memory, { allocatePage: () => this.#takePage("early", 0), freePage: (page) => this.#givePage(page, 0) });',
+      'new EarlyObjects(this.memory, { allocatePage: () => this.pages.take("early", 0), freePage: (page) => this.pages.give(page, 0) });',
     why: "whoever frees the last early object of a page writes into CPU 0's stack of pages",
     tests: "heap",
     foundBy: "a page of early objects goes past the pools, which are those of other threads",
