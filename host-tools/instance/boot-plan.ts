@@ -7,6 +7,7 @@ import type { QemuBinary } from "../qemu/binary.ts";
 import { cachedQemu } from "../qemu/binary-cache.ts";
 import type { Machine, MemoryFile, PortForward } from "../qemu/machine.ts";
 import { acceleratorFor } from "./accelerator-choice.ts";
+import { emulatedKernel } from "./emulated-kernel.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { machineDescription } from "./machine-description.ts";
@@ -57,8 +58,14 @@ export async function planBoot(
     signal,
   });
   const { accelerator } = choice;
+  // A file that was asked for by name is taken as it is.
+  const isOurs = record.options.kernelPath === undefined;
+  const kernelPath =
+    accelerator === "tcg" && isOurs
+      ? await emulatedKernel(parts.kernelPath, cacheFolder)
+      : parts.kernelPath;
   const describe: BootPlan["describe"] = (where, forwards, mode) =>
-    machineDescription({ ...parts, record, files: where, accelerator, forwards, mode });
+    machineDescription({ ...parts, kernelPath, record, files: where, accelerator, forwards, mode });
   const kernel = record.options.kernelPath ?? config.kernel.release;
   const traits = machineTraits(describe(files, [], { kind: "cold" }), {
     qemuVersion: binary.version,

@@ -35,6 +35,7 @@ const UNUSED_INITCALLS = [
 const EMULATED = [
   "acpi=noirq",
   "cryptomgr.notests",
+  // emulated-kernel.ts counts on it.
   "mitigations=off",
   "noreplace-smp",
   "init_on_alloc=0",
