@@ -22,6 +22,7 @@ export { Heap, type HeapOptions, type Request } from "./heap.ts";
 export type { HeapShare } from "./heap-core.ts";
 export { type Inspection, inspectAddress, type PageFacts, type Slot } from "./inspection.ts";
 export type { MemoryFigures, RegionFigures } from "./memory-figures.ts";
+export { meanWasteBytes, type ObjectRules, objectFootprintBytes } from "./object-footprint.ts";
 export { type Replay, type ReplayOptions, type ReplaySample, replay } from "./replay.ts";
 export { CALLOC, FREE, MALLOC, REALLOC, type Trace, TraceBuilder } from "./trace.ts";
 export { decodeTrace, encodeTrace } from "./trace-file.ts";
