@@ -40,6 +40,11 @@ export function upRequest(device: string): Buffer {
   return request;
 }
 
+/** Of setFlags. */
+export function downRequest(device: string): Buffer {
+  return interfaceRequest(device);
+}
+
 /** Of setAddress and setMask. @throws {RangeError} when it is no IPv4 address */
 export function addressRequest(device: string, address: string): Buffer {
   const request = interfaceRequest(device);

@@ -45,7 +45,12 @@ export function guestSystem(options: GuestMachineOptions): GuestSystem {
     async reboot() {
       await supervisor.stop({ timeoutMs: POWEROFF_STOP_TIMEOUT_MS });
       unmountDisks();
-      restartMachine(native);
+      // image-builder/first-process/init.ts says why. A machine without a card restarts all the same.
+      try {
+        networkInterfaces(native).down(NETWORK_CARD);
+      } finally {
+        restartMachine(native);
+      }
     },
     resolveUser: findUser,
     openPty,

@@ -1,6 +1,7 @@
 /** IPv4 configuration of network interfaces through the classic ioctls (guest/api/network-structures.ts). */
 import {
   addressRequest,
+  downRequest,
   hardwareAddressRequest,
   NETWORK_IOCTL,
   type Route as PlainRoute,
@@ -21,6 +22,7 @@ export interface Route extends PlainRoute {
 export interface NetworkInterfaces {
   /** Brings an interface up. */
   up(name: string): void;
+  down(name: string): void;
   /** Sets address and mask, and so the route to the network itself. */
   setAddress(name: string, address: string, mask: string): void;
   /** "52:57:00:01:02:03"; an interface that is up stays up. */
@@ -51,6 +53,9 @@ export function networkInterfaces(native: NativeLibrary): NetworkInterfaces {
   return {
     up(name) {
       call(setFlags, upRequest(name), `bring ${name} up`);
+    },
+    down(name) {
+      call(setFlags, downRequest(name), `take ${name} down`);
     },
     setAddress(name, address, mask) {
       call(setAddress, addressRequest(name, address), `give ${name} the address ${address}`);

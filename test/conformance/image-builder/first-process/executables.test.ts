@@ -104,12 +104,12 @@ check(
     const calls = await systemCalls(executables.init);
     const { mkdir, mount, symlink, setrlimit, fork, setsid, execve, write, exit, wait4 } =
       SYSTEM_CALL;
-    const { open, read, close, unlink, sync, reboot, nanosleep } = SYSTEM_CALL;
+    const { open, read, close, unlink, sync, socket, ioctl, reboot, nanosleep } = SYSTEM_CALL;
     assert.equal(calls, [
       ...[mkdir, mkdir, mount, mount, mount, mount, mount, mount],
       ...[symlink, symlink, symlink, symlink, setrlimit],
       ...[fork, setsid, open, open, read, write, close, close, execve, unlink],
-      ...[execve, write, exit, wait4, sync, reboot, nanosleep],
+      ...[execve, write, exit, wait4, sync, socket, ioctl, reboot, nanosleep],
     ]);
   },
 );
