@@ -9,12 +9,14 @@ export interface HeapThreadJob {
   /** By CPU: a word that is 0, or the offset of an object that is for it. */
   readonly mailboxes: SharedArrayBuffer;
   readonly rounds: number;
+  /** Objects from before there were threads: this one's to free, one a round. */
+  readonly early: BigUint64Array;
 }
 
 const ALIVE = 64;
 const SIZES = [16, 64, 200, 1000, 1500, 2048, 4000, 9000];
 
-const { share, cpu, cpus, mailboxes, rounds } = workerData as HeapThreadJob;
+const { share, cpu, cpus, mailboxes, rounds, early } = workerData as HeapThreadJob;
 const heap = new HeapCore(share.options, share.memory);
 const boxes = new BigInt64Array(mailboxes);
 const highs = new Uint32Array(ALIVE);
@@ -30,8 +32,11 @@ function bytesAt(high: number, low: number, size: number): Uint8Array {
 /** What another CPU has sent: freed here, where it is not at home. */
 function emptyMailbox(): void {
   const address = Atomics.exchange(boxes, cpu, 0n);
-  if (address === 0n) return;
-  heap.free(Number(BigInt.asUintN(64, address) >> 32n), Number(address & 0xffff_ffffn), cpu);
+  if (address !== 0n) free(BigInt.asUintN(64, address));
+}
+
+function free(address: bigint): void {
+  heap.free(Number(address >> 32n), Number(address & 0xffff_ffffn), cpu);
 }
 
 for (let round = 0; round < rounds; round += 1) {
@@ -56,6 +61,8 @@ for (let round = 0; round < rounds; round += 1) {
     bytesAt(heap.high, heap.low, wanted).fill((cpu * 16 + slot) % 251);
   }
   emptyMailbox();
+  const old = early[round];
+  if (old !== undefined) free(old);
   heap.step(cpu);
 }
 for (let slot = 0; slot < ALIVE; slot += 1) {
