@@ -15,10 +15,10 @@ const ARMED_TIMEOUT_MS = 10_000;
 /** The same, when nobody waited for the reply any more: on an idle guest it takes milliseconds. */
 const HUNG_UP_TIMEOUT_MS = 1_000;
 /**
- * From everything being stopped to the machine's being stopped: the helper gets to its read, and the kernel does what
- * it had put off. Else every clone would do that first.
+ * From everything being stopped to the machine's being stopped: the helper gets to its read. Else every clone would do
+ * that first. The kernel would do more in a longer time, but whoever saves waits for it.
  */
-const REST_MS = 50;
+const REST_MS = 5;
 
 export interface FrozenMachine {
   /** Open, as it must be when the machine is saved. */
