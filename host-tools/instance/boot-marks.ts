@@ -10,11 +10,11 @@
  * | qemu      | its monitor answers |
  * | firmware  | the guest's clock begins, early in the kernel |
  * | kernel    | the first stage runs |
- * | init      | the agent's process is executed: modules, mounts and /init |
- * | boot      | the agent's code runs: stands for kernel and init where the guest cannot be asked |
- * | agent     | the program is executed: by the starter at once, or by the agent after Node's start and the network |
+ * | init      | the agent's process is executed, or the program at once: modules, mounts and /init |
+ * | boot      | the agent's code runs, or the program: stands for kernel and init where the guest cannot be asked |
+ * | agent     | the program is executed: Node's start, network; absent when the starter did it (guest/api/starter.ts) |
  * | program   | it listens and is healthy |
- * | rest-api  | the agent's REST API listens; it is loaded when the program listens |
+ * | rest-api  | the agent's REST API listens; what it still has to do when the program listens |
  * | load      | the state of a clone is loaded and it goes on |
  * | wake      | program and agent of a clone are awake |
  * | answer    | the agent's first answer has come to this host |
@@ -103,9 +103,13 @@ export function bootSpans({ timing, arrivals, guest, answeredAtMs }: BootFacts):
       uptime(arrivals.find((one) => one.phase === phase)?.uptimeMs);
     line.add("firmware", uptime(0));
     line.add("kernel", uptime(guest?.firstStageMs));
-    line.add("init", uptime(guest?.agentMs));
-    if (!guest) line.add("boot", reported("init"));
-    line.add("agent", reported("program-started"));
+    const startedMs = reported("program-started");
+    const agentCodeMs = reported("init");
+    // Then nothing of the agent came before the program.
+    const isEarly = startedMs !== undefined && startedMs < (agentCodeMs ?? 0);
+    if (guest) line.add("init", isEarly ? startedMs : uptime(guest.agentMs));
+    else line.add("boot", isEarly ? startedMs : agentCodeMs);
+    if (!isEarly) line.add("agent", startedMs);
     const listeningMs = reported("program-listening");
     const besideMs = Math.max(line.endMs, listeningMs ?? 0);
     line.add("program", reported("ready") ?? listeningMs);

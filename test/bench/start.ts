@@ -14,8 +14,7 @@
  *
  * - qemu: until QEMU's monitor answers
  * - kernel: firmware and kernel, until the first stage runs
- * - init: modules, mounts and `/init`, until Node is started
- * - agent: Node's start and the agent's boot, until the program is started
+ * - init: modules, mounts and `/init`, until the program is started
  * - program: until its first answer
  * - load: until the clone's state is loaded and it goes on
  * - wake: until its program's first answer
@@ -98,8 +97,7 @@ async function coldStart(
     samples.add(`${name}/qemu`, "ms", end("qemu"));
     samples.add(`${name}/kernel`, "ms", end("kernel") - end("qemu"));
     samples.add(`${name}/init`, "ms", end("init") - end("kernel"));
-    samples.add(`${name}/agent`, "ms", end("agent") - end("init"));
-    samples.add(`${name}/program`, "ms", totalMs - end("agent"));
+    samples.add(`${name}/program`, "ms", totalMs - end("init"));
     samples.add(`${name}/ready`, "ms", readyMs);
   });
 }

@@ -51,19 +51,19 @@ test("exit-seven makes windlass run exit with 7", async ({ signal }) => {
   const folder = await project("exit-seven", signal);
   const result = await home.windlass(["run", "--rm", "--bootchart", folder], { signal });
   assert.is(result.exitCode, 7, result.stderr);
-  assert.match(result.stderr, /^QEMU .*\nfirmware .*\n(.*\n)*agent .* #+\n(.*\n)*in all /m);
+  assert.match(result.stderr, /^QEMU .*\nfirmware .*\n(.*\n)*kernel.* #+\n(.*\n)*in all /m);
   assert.is(result.stdout.includes("firmware"), false);
   assert.equal(JSON.parse((await home.windlass(["ps", "-a", "--json"])).stdout), []);
 });
 
 /** Every part of a boot took some time, the guest's own parts too. */
 function checkBootchart({ spans, totalMs }: Bootchart): void {
-  const phases = ["prepare", "qemu", "firmware", "kernel", "init", "agent", "program"];
+  const phases = ["prepare", "qemu", "firmware", "kernel", "init", "program"];
   assert.equal(
     spans.map(({ phase }) => phase),
     [...phases, "rest-api", "answer"],
   );
-  for (const phase of ["qemu", "kernel", "init", "agent", "program"]) {
+  for (const phase of ["qemu", "kernel", "init", "program"]) {
     const { beginMs, endMs } = spans.find((span) => span.phase === phase) ?? {};
     assert.ok((beginMs ?? 0) < (endMs ?? 0), phase);
   }

@@ -55,6 +55,23 @@ test("puts a boot's marks on one line, the guest's by the arrival of its records
   ]);
 });
 
+test("a program that was started before the agent's code ran: nothing of the agent is before it", () => {
+  const [init, , ...others] = booted.arrivals;
+  if (!init) throw new Error("there is one");
+  const arrivals = [init, arrival("program-started", 1_200), ...others];
+  assert.equal(rows(bootSpans({ ...booted, arrivals })).slice(3), [
+    ["kernel", 100, 1_000],
+    ["init", 1_000, 1_300],
+    ["program", 1_300, 2_800],
+    ["rest-api", 2_700, 3_600],
+    ["answer", 3_600, 3_650],
+  ]);
+  const { guest: _, answeredAtMs: __, ...told } = booted;
+  assert.equal(rows(bootSpans({ ...told, arrivals: arrivals.slice(0, 2) })).slice(3), [
+    ["boot", 100, 1_300],
+  ]);
+});
+
 test("a guest that cannot be asked any more: what the journal told is there", () => {
   const { guest: _, answeredAtMs: __, ...told } = booted;
   const ended = { ...told, arrivals: told.arrivals.slice(0, 2) };
