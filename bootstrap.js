@@ -34,6 +34,7 @@ const PROGRAMS = [
   { program: "fish", package: "fish", testsOnly: true },
   // The page of "windlass alloc map" is tested in a browser.
   { program: "chromium", package: "chromium", testsOnly: true },
+  { program: "ltrace", package: "ltrace", testsOnly: true },
   // examples/native-addon compiles where no prebuilt addon can be had.
   { program: "g++", package: "g++", testsOnly: true },
   { program: "make", package: "make", testsOnly: true },
