@@ -3,6 +3,7 @@ import { PAGE_BYTES, type SchemeName } from "./address-layout.ts";
 import { Heap, type HeapOptions } from "./heap.ts";
 import { type MemoryFigures, memoryFigures, type TracedObject } from "./memory-figures.ts";
 import { CALLOC, FREE, MALLOC, REALLOC, type Trace } from "./trace.ts";
+import { traceFacts } from "./trace-facts.ts";
 
 export interface ReplayOptions {
   readonly scheme: SchemeName;
@@ -245,17 +246,7 @@ function follow(run: TraceRun, goesOn: boolean): Course {
 }
 
 /** A power of two: enough for the bytes that are asked for alone. */
-export function firstPageCount({ length, operations, ids, sizes }: Trace): number {
-  const alive = new Map<number, number>();
-  let bytes = 0;
-  let peakBytes = 0;
-  for (let index = 0; index < length; index += 1) {
-    const id = ids[index] ?? 0;
-    const size = operations[index] === FREE ? 0 : (sizes[index] ?? 0);
-    bytes += size - (alive.get(id) ?? 0);
-    alive.set(id, size);
-    peakBytes = Math.max(peakBytes, bytes);
-  }
-  const pages = Math.max(peakBytes / PAGE_BYTES, PAGES_MIN);
+export function firstPageCount(trace: Trace): number {
+  const pages = Math.max(traceFacts(trace).requestedBytes / PAGE_BYTES, PAGES_MIN);
   return Math.min(2 ** Math.ceil(Math.log2(pages)), PAGES_MAX);
 }

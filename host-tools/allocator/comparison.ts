@@ -2,6 +2,7 @@
 import { layouts, type SchemeName } from "../../allocator-model/address-layout.ts";
 import { replay } from "../../allocator-model/replay.ts";
 import type { Trace } from "../../allocator-model/trace.ts";
+import { traceFacts } from "../../allocator-model/trace-facts.ts";
 import { buildNativeReplayer, type NativeReplayer } from "./native-replayer.ts";
 import {
   type FoundAllocator,
@@ -9,7 +10,6 @@ import {
   type RealAllocatorName,
   realAllocatorNames,
 } from "./real-allocators.ts";
-import { traceFacts } from "./trace-facts.ts";
 
 export type AllocatorName = SchemeName | RealAllocatorName;
 

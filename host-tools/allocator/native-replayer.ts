@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Trace } from "../../allocator-model/trace.ts";
+import { traceFacts } from "../../allocator-model/trace-facts.ts";
 import { traceRecords } from "../../allocator-model/trace-file.ts";
 import { HostError } from "../errors.ts";
 import { compileC } from "./c-compiler.ts";
 import { NATIVE_REPLAYER_SOURCE } from "./native-replayer-source.ts";
-import { traceFacts } from "./trace-facts.ts";
 
 const run = promisify(execFile);
 

@@ -1,5 +1,5 @@
 /** What a trace asks for at most. Pure. */
-import { FREE, type Trace } from "../../allocator-model/trace.ts";
+import { FREE, type Trace } from "./trace.ts";
 
 export interface TraceFacts {
   /** Ids, from 0 up. */

@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
-import { TraceBuilder } from "../../../../allocator-model/trace.ts";
-import { traceFacts } from "../../../../host-tools/allocator/trace-facts.ts";
-import { suite } from "../../../support/suite.ts";
+import { TraceBuilder } from "../../../allocator-model/trace.ts";
+import { traceFacts } from "../../../allocator-model/trace-facts.ts";
+import { suite } from "../../support/suite.ts";
 
 const test = suite("trace facts");
 
