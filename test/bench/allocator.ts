@@ -4,6 +4,7 @@
 import { layouts, type SchemeName } from "../../allocator-model/address-layout.ts";
 import { AddressReader } from "../../allocator-model/address-reader.ts";
 import { defaultAlignment, type Region } from "../../allocator-model/dispatch.ts";
+import { Heap } from "../../allocator-model/heap.ts";
 import { HeapCore } from "../../allocator-model/heap-core.ts";
 import {
   meanWasteBytes,
@@ -11,6 +12,7 @@ import {
   objectFootprintBytes,
 } from "../../allocator-model/object-footprint.ts";
 import { benchFootprint } from "./allocator-footprint.ts";
+import { threadPairsPerSecond } from "./allocator-threads.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 
 const RUNS = 10;
@@ -22,16 +24,22 @@ const PAIRS = 1_000_000;
 const BATCH = 100;
 const PAGES = 16_384;
 const CACHE_LINE_BYTES = 64;
+/** Of those whose accesses are looked at: more than a page pool holds, so that it is filled and emptied. */
+const OBSERVED_BATCH = 2000;
 /** Operations whose accesses are looked at, after as many that are not. */
-const OBSERVED = 2000;
+const OBSERVED = 2 * OBSERVED_BATCH;
+/** The debug region maps and unmaps pages for each. */
+const DEBUG_PAIRS = 10_000;
+const THREADS = [1, 2];
 
 const SCHEMES = ["offset-2013", "osv", "proposal"] as const;
+const SMALL_BYTES = 64;
 
 /** A size that goes to a region, by scheme; absent where the scheme has no such region. */
 const sizes: Readonly<Record<SchemeName, Partial<Record<Region, number>>>> = {
-  "offset-2013": { mempool: 64, large: 5000 },
-  osv: { mempool: 64, page: 3000, large: 5000 },
-  proposal: { mempool: 64, "half-page": 2048, page: 3000, large: 5000 },
+  "offset-2013": { mempool: SMALL_BYTES, large: 5000 },
+  osv: { mempool: SMALL_BYTES, page: 3000, large: 5000 },
+  proposal: { mempool: SMALL_BYTES, "half-page": 2048, page: 3000, large: 5000 },
 };
 
 const objectRules: Readonly<Record<string, ObjectRules>> = {
@@ -57,6 +65,18 @@ export async function benchAllocator(runs = RUNS): Promise<BenchReport> {
       for (const [region, size] of requests(scheme)) {
         const heap = new HeapCore({ scheme, pageCount: PAGES });
         add(`pairs/${region}/${scheme}`, "1/s", pairsPerSecond(heap, size));
+      }
+      const booting = new HeapCore({ scheme, pageCount: PAGES, isBooting: true });
+      add(`pairs/early/${scheme}`, "1/s", pairsPerSecond(booting, SMALL_BYTES));
+      if (scheme !== "offset-2013")
+        add(`pairs/debug/${scheme}`, "1/s", debugPairsPerSecond(scheme));
+    }
+  }
+  for (let round = 0; round < runs; round += 1) {
+    for (const scheme of SCHEMES) {
+      for (const threads of THREADS) {
+        const perSecond = await threadPairsPerSecond(scheme, SMALL_BYTES, threads);
+        samples.add(`threads/${threads}/${scheme}`, "1/s", perSecond);
       }
     }
   }
@@ -134,6 +154,14 @@ function addObjectFootprints(samples: Samples): void {
   }
 }
 
+/** At the heap's edge, with bigints: the debug region has no other. */
+function debugPairsPerSecond(scheme: SchemeName): number {
+  const heap = new Heap({ scheme, pageCount: PAGES, debug: true });
+  const startedMs = performance.now();
+  for (let done = 0; done < DEBUG_PAIRS; done += 1) heap.free(heap.malloc(SMALL_BYTES));
+  return (DEBUG_PAIRS * 1000) / (performance.now() - startedMs);
+}
+
 interface Cost {
   /** Acquisitions of the page ranges' lock, by 1000 operations. */
   readonly locksPerThousand: number;
@@ -169,8 +197,8 @@ function costOf(scheme: SchemeName, size: number): Cost {
     heap.free(high, low, 0);
   };
   while (operations < 2 * OBSERVED) {
-    for (let index = 0; index < BATCH; index += 1) operate(take);
-    for (let index = 0; index < BATCH; index += 1) operate(give);
+    for (let index = 0; index < OBSERVED_BATCH; index += 1) operate(take);
+    for (let index = 0; index < OBSERVED_BATCH; index += 1) operate(give);
   }
   return {
     locksPerThousand: ((heap.ranges.lock.acquisitions - locks) * 1000) / OBSERVED,
