@@ -108,19 +108,21 @@ export class Heap {
   }
 
   /**
-   * @returns the object's address; undefined when there is no memory for it
-   * @throws {AllocatorError} WL_ALLOC_RANGE for a size below 0, an alignment that is no power of two, or a CPU
-   *   that is not there
+   * @returns the object's address; undefined when there is no memory for it, or its size is below 0: in C that
+   *   is one of more than half of all addresses
+   * @throws {AllocatorError} WL_ALLOC_RANGE for a size or an alignment that is no number of bytes, an alignment
+   *   that is no power of two, or a CPU that is not there
    */
   malloc(
     size: number,
     { cpu = 0, alignment = defaultAlignment(size) }: Request = {},
   ): bigint | undefined {
     this.#checkCpu(cpu);
-    if (!Number.isInteger(size) || size < 0 || !isPowerOfTwo(alignment)) {
+    if (!Number.isInteger(size) || !isPowerOfTwo(alignment)) {
       const text = `No object of ${size} bytes is aligned to ${alignment}`;
       throw new AllocatorError("WL_ALLOC_RANGE", text);
     }
+    if (size < 0) return undefined;
     if (this.#debug) {
       const offset = this.#debug.allocate(cpu, size, alignment);
       return offset === undefined ? undefined : this.addressOf(this.#debugArea, offset);
@@ -134,10 +136,18 @@ export class Heap {
     return address;
   }
 
+  /** As aligned_alloc(3). @returns and @throws as `malloc` */
+  alignedAlloc(alignment: number, size: number, { cpu }: OnCpu = {}): bigint | undefined {
+    return this.malloc(size, { cpu, alignment });
+  }
+
   /** As calloc(3): undefined also when the product is more than a number can be. @throws as `malloc` */
   calloc(count: number, size: number, { cpu = 0 }: OnCpu = {}): bigint | undefined {
     const bytes = count * size;
-    if (bytes > Number.MAX_SAFE_INTEGER) return undefined;
+    if (count < 0 || size < 0 || bytes > Number.MAX_SAFE_INTEGER) return undefined;
+    if (!Number.isInteger(count) || !Number.isInteger(size)) {
+      throw new AllocatorError("WL_ALLOC_RANGE", `There are no ${count} objects of ${size} bytes`);
+    }
     const address = this.malloc(bytes, { cpu });
     if (address === undefined) return undefined;
     if (this.#debug) this.write(address, new Uint8Array(bytes));
@@ -178,7 +188,8 @@ export class Heap {
   }
 
   /**
-   * As free(3): of undefined or 0 it is nothing.
+   * As free(3): of undefined or 0 it is nothing. Without strict mode, an address that nobody gave out has the heap
+   * follow what it takes for a header: whatever comes of it, a RangeError among the rest.
    *
    * @throws {AllocatorError} WL_ALLOC_ADDRESS for what is in no area of objects. A debug object, and any in
    *   strict mode: WL_ALLOC_POINTER, WL_ALLOC_DOUBLE_FREE, WL_ALLOC_WRONG_REGION, WL_ALLOC_OVERRUN; the object
@@ -264,7 +275,10 @@ export class Heap {
     return this.core.step(cpu);
   }
 
-  /** The `after`th allocation of pages from now fails, and so on to `count` of them: to see what becomes of it. */
+  /**
+   * The `after`th allocation of pages from now fails, and so on to `count` of them: to see what becomes of it. Of
+   * this thread; others have memory as before.
+   */
   failPageAllocations(after: number, count = 1): void {
     this.core.ranges.failAllocations(after, count);
   }

@@ -55,10 +55,8 @@ export function memoryFigures(
     Object.values(regions).reduce((sum, region) => sum + value(region), 0);
   const requestedBytes = total((region) => region.requestedBytes);
   const usableBytes = total((region) => region.usableBytes);
-  const { freePages } = ranges;
+  const { freePages, largestFreePages } = ranges;
   const pages = pagesByOwner(owners);
-  let largestFreePages = 0;
-  for (const { pages } of ranges.ranges()) largestFreePages = Math.max(largestFreePages, pages);
   return {
     operation,
     objects: total((region) => region.objects),

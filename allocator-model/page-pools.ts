@@ -3,6 +3,7 @@
  * a stack for each CPU (L1), and batches of pages in a stack for all (L2) that needs no lock either. A batch
  * is written into one of its own pages.
  */
+import { AllocatorError } from "./allocator-error.ts";
 import type { PageOwners } from "./page-owners.ts";
 import type { PageRanges } from "./page-ranges.ts";
 import { type PhysicalMemory, WORDS_PER_PAGE } from "./physical-memory.ts";
@@ -37,23 +38,29 @@ export class PagePools {
   /** Of this thread, for a batch that is on its way. */
   readonly #batch: Uint32Array;
 
+  /** @throws {AllocatorError} WL_ALLOC_RANGE for sizes that do not fit each other */
   constructor(
     memory: PhysicalMemory,
     { ranges, owners }: { readonly ranges: PageRanges; readonly owners: PageOwners },
     { cpus, sizes }: { readonly cpus: number; readonly sizes: PagePoolSizes },
   ) {
+    const { l1Pages, batchPages } = sizes;
+    if (!(batchPages >= 1 && l1Pages >= 1 && l1Pages % (4 * batchPages) === 0)) {
+      const text = `A pool of ${l1Pages} pages is no multiple of four batches of ${batchPages}`;
+      throw new AllocatorError("WL_ALLOC_RANGE", text);
+    }
     this.#memory = memory;
     this.#ranges = ranges;
     this.#owners = owners;
     this.#cpus = cpus;
-    this.#l1Pages = sizes.l1Pages;
-    this.#batchPages = sizes.batchPages;
-    this.#l2Batches = cpus * Math.floor(sizes.l1Pages / sizes.batchPages);
-    this.#stackWords = 1 + sizes.l1Pages;
+    this.#l1Pages = l1Pages;
+    this.#batchPages = batchPages;
+    this.#l2Batches = cpus * (l1Pages / batchPages);
+    this.#stackWords = 1 + l1Pages;
     this.#stacks = memory.wordsTable(cpus * this.#stackWords);
     this.#top = new BigInt64Array(memory.atomicsTable(2, -1).buffer);
     this.#batchCount = memory.atomicsTable(1);
-    this.#batch = new Uint32Array(sizes.batchPages);
+    this.#batch = new Uint32Array(batchPages);
   }
 
   /** Pages in all pools: free, but not for everybody. */

@@ -77,8 +77,10 @@ export class SmallObjects {
   /** @returns the object's physical address; undefined when there is no page for it */
   allocate(cpu: number, sizeClass: number): number | undefined {
     const list = cpu * SIZE_CLASSES + sizeClass;
-    if (this.#first[list] === NONE && !this.#addPage(cpu, sizeClass)) return undefined;
+    if (this.#first[list] === NONE) this.#addPage(cpu, sizeClass);
+    // Where there is no page, looking for one may have brought back objects from the sinks.
     const page = this.#first[list] ?? NONE;
+    if (page === NONE) return undefined;
     const offset = this.#get(page, LOCAL_FREE);
     const { words } = this.#memory;
     const next = words[(page * PAGE_BYTES + offset) / WORD_BYTES] ?? 0;
@@ -205,9 +207,9 @@ export class SmallObjects {
     }
   }
 
-  #addPage(cpu: number, sizeClass: number): boolean {
+  #addPage(cpu: number, sizeClass: number): void {
     const page = this.#pages.allocatePage(cpu);
-    if (page === undefined) return false;
+    if (page === undefined) return;
     const size = bytesOf(sizeClass);
     const { words } = this.#memory;
     let free = 0;
@@ -221,7 +223,6 @@ export class SmallObjects {
     this.#set(page, COUNT, 0);
     this.#set(page, LOCAL_FREE, free);
     this.#pushBack(cpu * SIZE_CLASSES + sizeClass, page);
-    return true;
   }
 
   /** pool::free_same_cpu: one empty page is kept, the next goes back. */

@@ -25,7 +25,7 @@ const size = fc.oneof(
 );
 const cpu = fc.nat({ max: CPUS - 1 });
 const which = fc.nat();
-const shift = fc.option(fc.integer({ min: 0, max: 12 }), { nil: undefined });
+const shift = fc.option(fc.integer({ min: 0, max: 14 }), { nil: undefined });
 const command = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("malloc" as const), cpu, size, shift }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("free" as const), cpu, which }) },

@@ -193,8 +193,8 @@ test("what is no object is refused", () => {
       (error: unknown) => error instanceof AllocatorError && error.code === "WL_ALLOC_ADDRESS",
     );
   }
+  assert.is(heap.malloc(-1), undefined);
   for (const [size, alignment] of [
-    [-1, 8],
     [8, 0],
     [8, 24],
     [1.5, 8],
@@ -224,6 +224,10 @@ test("the family of malloc(3) does what its manual pages say", () => {
     assert.is(heap.calloc(2 ** 33, 2 ** 33), undefined, "the product overflows");
     const none = [heap.malloc(0), heap.calloc(0, 8)];
     assert.is(new Set(none).size, 2, "objects of no bytes are different objects");
+    assert.is(heap.calloc(-2, -8), undefined);
+    assert.throws(() => heap.calloc(0.5, 16), /no 0.5 objects/);
+    assert.is((heap.alignedAlloc(512, 100) ?? 1n) % 512n, 0n);
+    assert.is(heap.posixMemalign(16, -1), "ENOMEM");
     assert.is(heap.posixMemalign(24, 8), "EINVAL");
     assert.is(heap.posixMemalign(0, 8), "EINVAL");
     assert.is(heap.posixMemalign(64, 2 ** 40), "ENOMEM");
@@ -299,6 +303,31 @@ test("by steps, batches that no CPU needs go back to the ranges", () => {
   assert.is(heap.step(0), false);
   for (const address of kept) heap.free(address);
   assert.equal(heap.checkInvariants(), []);
+});
+
+test("an object that another CPU has freed is found before memory counts as full", () => {
+  for (const [scheme, size] of [
+    ["osv", 1024],
+    ["proposal", 1024],
+    ["proposal", 2048],
+  ] as const) {
+    const heap = new Heap({ scheme, pageCount: 4, cpus: 2, background: "by-steps" });
+    const all: bigint[] = [];
+    for (let one = heap.malloc(size); one !== undefined; one = heap.malloc(size)) all.push(one);
+    heap.free(all[5], { cpu: 1 });
+    assert.is(heap.malloc(size), all[5], `${scheme} ${size}`);
+    assert.is(heap.malloc(size), undefined);
+  }
+});
+
+test("page pools that do not fit their batches are refused", () => {
+  for (const pools of [
+    { l1Pages: 16, batchPages: 16 },
+    { l1Pages: 0, batchPages: 4 },
+    { l1Pages: 16, batchPages: 0 },
+  ]) {
+    assert.throws(() => new Heap({ scheme: "osv", pageCount: 64, pools }), /four batches/);
+  }
 });
 
 test("by steps, what others freed waits for its owner, and is found when memory runs out", () => {
