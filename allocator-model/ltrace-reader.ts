@@ -18,12 +18,14 @@ import { addressKey, linesOf, readTraceOf, ThreadNumbers } from "./trace-lines.t
 /** Process, time, address of the call; the call. */
 const PREFIX = /^(?:\[pid +(\d+)\] +|(\d+) +)?(?:\d[\d:.]* +)?(?:\[0x[0-9a-f]+\] +)?/;
 const FUNCTIONS = "malloc|calloc|realloc|free|aligned_alloc|memalign|valloc";
-const CALL = new RegExp(`^(?:[^ (]+->)?(${FUNCTIONS})\\(([^()<>]*?) *(?:\\) += (\\S+)|(<unfin))`);
+const CALL = new RegExp(`^(?:[^ (]+->)?(${FUNCTIONS})\\(([^()<>]*)(?:\\) += (\\S+)|(<unfin))`);
 const RESUMED = new RegExp(`^<\\.\\.\\. (${FUNCTIONS}) resumed> .*?\\) += (\\S+)`);
 /** A process ended, or got a signal. */
 const EVENT = /^(?:\+\+\+|---) /;
 export const LTRACE_LINE = 'the output of ltrace, with lines as "program->malloc(24) = 0x5579a2a0"';
 const PAGE_BYTES = 4096;
+/** In a thread, calls that have not returned: a signal's handler may call within a call. */
+const OPEN_CALLS_MAX = 16;
 
 interface Call {
   readonly name: string;
@@ -56,9 +58,9 @@ class LtraceCalls {
     const rest = line.slice(prefix.length);
     const [, name, values = "", result, unfinished] = CALL.exec(rest) ?? [];
     if (name !== undefined) {
-      const call = this.#begin(name, values.split(/, */), cpu);
+      const call = this.#begin(name, values.trim().split(/, */), cpu);
       if (result !== undefined) this.#end(call, result);
-      else if (unfinished !== undefined) this.#openOf(cpu).push(call);
+      else if (unfinished !== undefined) this.#keepOpen(call);
       return;
     }
     const [, resumed, later = ""] = RESUMED.exec(rest) ?? [];
@@ -67,6 +69,14 @@ class LtraceCalls {
     const [call] = at < 0 ? [] : open.splice(at, 1);
     if (call) this.#end(call, later);
     else if (rest !== "" && !EVENT.test(rest)) this.addresses.skipLine();
+  }
+
+  /** The longest open one is given up for it: it may never return. */
+  #keepOpen(call: Call): void {
+    const open = this.#openOf(call.cpu);
+    if (open.push(call) <= OPEN_CALLS_MAX) return;
+    open.shift();
+    this.addresses.skipLine();
   }
 
   #openOf(cpu: number): Call[] {

@@ -100,6 +100,24 @@ test("a call that is cut off is skipped", () => {
   assert.is(losses.skippedLines, 3);
 });
 
+test("of calls that never return, a thread has the last 16", () => {
+  const begun = Array.from({ length: 20 }, (_, size) => `1 p->malloc(${size} <unfinished ...>`);
+  const ended = begun.map((_, at) => `1 <... malloc resumed> ) = 0x${(at + 1).toString(16)}0`);
+  const { trace, losses } = readLtrace([...begun, ...ended].join("\n"), "open");
+  assert.equal([...trace.sizes], [19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4]);
+  // Four that were given up, four that returned to nobody.
+  assert.is(losses.skippedLines, 8);
+});
+
+// The deadline is the check: in the square of its length, either text takes longer.
+test("a text may have calls without end and blanks without end", () => {
+  const open = "1 p->malloc(8 <unfinished ...>\n".repeat(200_000);
+  const other = "1 <... free resumed> ) = <void>\n".repeat(200_000);
+  assert.is(readLtrace(`${open}${other}malloc(8) = 0x10`, "x").losses.skippedLines, 399_984);
+  const blank = `malloc(${" ".repeat(4080)}(\n`.repeat(4000);
+  assert.equal(traceText(readLtrace(`${blank}malloc( 8  ) = 0x10`, "x").trace), ["malloc 0 8"]);
+});
+
 test("a text without a call is refused", () => {
   assert.throws(() => readLtrace("+++ exited (status 0) +++\n", "x"), /line 1 is "\+\+\+ exited/);
 });
