@@ -15,6 +15,15 @@ export interface TraceLosses {
   readonly oversizedObjects: number;
 }
 
+/** Of a trace that was made, or that was written as one. */
+export const noLosses: TraceLosses = {
+  skippedLines: 0,
+  failedRequests: 0,
+  unknownAddresses: 0,
+  unseenFrees: 0,
+  oversizedObjects: 0,
+};
+
 /** A trace, and what is not in it. */
 export interface ReadTrace {
   readonly trace: Trace;

@@ -1,5 +1,5 @@
 /** Reads a trace of any format, which it finds out. */
-import type { ReadTrace } from "./address-trace.ts";
+import { noLosses, type ReadTrace } from "./address-trace.ts";
 import { isLtraceLine, LTRACE_LINE, readLtrace } from "./ltrace-reader.ts";
 import { isMtraceLine, MTRACE_LINE, readMtrace } from "./mtrace-reader.ts";
 import { isOsvLine, OSV_LINE, readOsvTrace } from "./osv-trace-reader.ts";
@@ -22,7 +22,7 @@ const formats = [
  * @throws {AllocatorError} WL_ALLOC_TRACE when it is none of them, or damaged
  */
 export function readTrace(bytes: Uint8Array, name: string): ReadTrace {
-  if (isTraceFile(bytes)) return { trace: decodeTrace(bytes, name), losses: NO_LOSSES };
+  if (isTraceFile(bytes)) return { trace: decodeTrace(bytes, name), losses: noLosses };
   // Some byte of a name may be no UTF-8: each is a character.
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
   let looked = 0;
@@ -34,11 +34,3 @@ export function readTrace(bytes: Uint8Array, name: string): ReadTrace {
   }
   throw noTrace(text, name, `a .wlat file, ${MTRACE_LINE}, ${LTRACE_LINE}, or ${OSV_LINE}`);
 }
-
-const NO_LOSSES = {
-  skippedLines: 0,
-  failedRequests: 0,
-  unknownAddresses: 0,
-  unseenFrees: 0,
-  oversizedObjects: 0,
-} as const;

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { truncate, writeFile } from "node:fs/promises";
 import * as assert from "uvu/assert";
 import { TraceBuilder } from "../../../../allocator-model/trace.ts";
@@ -42,6 +43,30 @@ test("a file that is too large is refused before it is read", async () => {
   await writeFile(path, "");
   await truncate(path, 2 ** 40);
   assert.match((await refusal(path)).message, "has 1.0 TiB, more than 256.0 MiB");
+});
+
+test("a device or a pipe without end is read to the limit", async () => {
+  assert.is((await refusal("/dev/zero")).message, '"/dev/zero" has more than 256.0 MiB');
+});
+
+test("a pipe is read to its end", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("pipe");
+  execFileSync("mkfifo", [path]);
+  const text = "malloc(24) = 0x10\nfree(0x10) = <void>\n".repeat(50_000);
+  const [{ trace, losses }] = await Promise.all([readTraceInput(path), writeFile(path, text)]);
+  assert.is(trace.length, 100_000);
+  assert.is(losses.skippedLines, 0);
+});
+
+test("what cannot be read is named, with the reason", async () => {
+  await using folder = await temporaryFolder();
+  const missing = await refusal(folder.file("missing"));
+  assert.is(missing.code, "WL_HOST_IO");
+  assert.is(missing.message, `Cannot read "${folder.file("missing")}": it is not there`);
+  assert.match(missing.facts.next ?? "", "Give the path of a trace");
+  const directory = await refusal(folder.path);
+  assert.is(directory.message, `Cannot read "${folder.path}": it is a folder`);
 });
 
 test.run();
