@@ -30,8 +30,19 @@ export interface Area {
   readonly use: string;
 }
 
+/** Addresses that are no area's, though not free. */
+export interface MappedRange {
+  readonly begin: bigint;
+  /** The last address. */
+  readonly last: bigint;
+  /** What is mapped there, page by page. */
+  readonly use: string;
+}
+
 export interface AddressLayout {
   readonly scheme: SchemeName;
+  /** The kernel's image and applications: the low half of all addresses, less what areas take of it. */
+  readonly lowHalf: MappedRange;
   /** Lowest address of the first area. */
   readonly base: bigint;
   /** By number. There are 2 to the power of n, and n bits of the address from AREA_SHIFT on are the number. */
@@ -42,16 +53,23 @@ export interface AddressLayout {
 export const AREA_SHIFT = 44n;
 export const PAGE_BYTES = 4096;
 
+const LOW_HALF_USE = "the kernel's image, applications' programs and mappings";
+/** All of it: addresses whose bits 63 to 47 are 0. */
+const LOW_HALF: MappedRange = { begin: 0n, last: 0x7fff_ffff_ffffn, use: LOW_HALF_USE };
+
 const RESERVED: Area = { name: "reserved", mapping: "none", use: "nothing yet" };
 
 export const layouts: Readonly<Record<SchemeName, AddressLayout>> = {
   "offset-2013": {
     scheme: "offset-2013",
+    lowHalf: LOW_HALF,
     base: 0xffff_c000_0000_0000n,
     areas: [{ name: "main", mapping: "identity", use: "everything; the offset in the page tells" }],
   },
   osv: {
     scheme: "osv",
+    // Areas have been in the low half since issue #1196: half of it is theirs.
+    lowHalf: { begin: 0n, last: 0x3fff_ffff_ffffn, use: LOW_HALF_USE },
     base: 0x4000_0000_0000n,
     areas: [
       { name: "main", mapping: "identity", use: "large objects, page tables" },
@@ -62,6 +80,7 @@ export const layouts: Readonly<Record<SchemeName, AddressLayout>> = {
   },
   proposal: {
     scheme: "proposal",
+    lowHalf: LOW_HALF,
     base: 0xffff_8000_0000_0000n,
     areas: [
       { name: "mempool", mapping: "identity", use: "objects of up to 1024 bytes" },

@@ -18,8 +18,10 @@ export type DecodedAddress =
       /** Where it is in the area; the physical address in an area that is mapped one to one. */
       readonly offset: bigint;
     }
-  /** Mapped page by page, or not at all: the kernel's image, applications. */
-  | { readonly kind: "elsewhere" }
+  /** In the layout's low half: mapped page by page, or not at all. */
+  | { readonly kind: "low-half" }
+  /** The scheme has nothing there. */
+  | { readonly kind: "no-area" }
   /** The CPU faults at any use. */
   | { readonly kind: "non-canonical" };
 
@@ -32,7 +34,10 @@ export function decodeAddress(layout: AddressLayout, address: bigint): DecodedAd
   if (top !== 0n && top !== CANONICAL_HIGH - 1n) return { kind: "non-canonical" };
   const number = new AddressReader(layout).areaOf(Number(address >> 32n));
   const area = layout.areas[number];
-  if (number === NO_AREA || !area) return { kind: "elsewhere" };
+  if (number === NO_AREA || !area) {
+    const { begin, last } = layout.lowHalf;
+    return { kind: address >= begin && address <= last ? "low-half" : "no-area" };
+  }
   return { kind: "area", area, number, offset: address & (PHYSICAL_LIMIT - 1n) };
 }
 

@@ -1,6 +1,7 @@
 /** What an address means, for people: `windlass alloc explain`. Pure. */
 import { decodeAddress, encodeAddress, hex } from "./address.ts";
-import { type AddressLayout, type Area, PAGE_BYTES } from "./address-layout.ts";
+import { type AddressLayout, type Area, PAGE_BYTES, type SchemeName } from "./address-layout.ts";
+import { LARGEST_SMALL_BYTES } from "./dispatch.ts";
 import { EARLY_HEADER_BYTES } from "./early-objects.ts";
 import { HALF_PAGE_BYTES } from "./half-pages.ts";
 import { sharedHeader } from "./large-objects.ts";
@@ -20,11 +21,18 @@ export interface Explanation {
 }
 
 const SMALLEST_OBJECT = 8;
-const LARGEST_POOL_OBJECT = 1024;
+const largestPoolObjects: Readonly<Record<SchemeName, number>> = {
+  "offset-2013": 2048,
+  osv: LARGEST_SMALL_BYTES,
+  proposal: LARGEST_SMALL_BYTES,
+};
 /** At the alignment of malloc(3). */
 const LARGE_OBJECT_OFFSET = sharedHeader.offset(16);
 /** Before each object is its size, two bytes. */
 const EARLY_OBJECT_OFFSET_MIN = EARLY_HEADER_BYTES + 2;
+
+const NO_LARGE_OBJECT =
+  "No large object begins there: its header would be before it, and the area begins here";
 
 /** @throws {AllocatorError} WL_ALLOC_ADDRESS when it has more than 64 bits */
 export function explainAddress(layout: AddressLayout, address: bigint): Explanation {
@@ -35,14 +43,18 @@ export function explainAddress(layout: AddressLayout, address: bigint): Explanat
     const notes = ["Bits 63 to 47 are not all equal: the CPU faults when it is used"];
     return { ...common, area: "none: not canonical", notes, aliases: {} };
   }
-  if (decoded.kind === "elsewhere") {
+  if (decoded.kind === "no-area") {
+    const notes = ["Nothing is mapped there: the CPU faults when it is used"];
+    return { ...common, area: "none: no area of this scheme", notes, aliases: {} };
+  }
+  if (decoded.kind === "low-half") {
     const notes = [
-      "Kernel image and application mappings: mapped page by page, or not at all",
+      `For ${layout.lowHalf.use}: mapped page by page, or not at all`,
       scheme === "offset-2013"
         ? "No block of the heap: free(3) would look at its offset in the page all the same"
         : "No allocator owns it: free(3) refuses it, unless it is a large object that was mapped",
     ];
-    return { ...common, area: "none", notes, aliases: {} };
+    return { ...common, area: "none: the low half", notes, aliases: {} };
   }
   const { area, number, offset } = decoded;
   const where = `${area.name} (${number} of ${layout.areas.length})`;
@@ -59,12 +71,14 @@ export function explainAddress(layout: AddressLayout, address: bigint): Explanat
   }
   const inPage = Number(offset % BigInt(PAGE_BYTES));
   const physical = `${hex(offset)} (page ${hex(offset / BigInt(PAGE_BYTES))}, byte ${inPage} of it)`;
-  const notes = describe(layout, area, { address, inPage });
+  const notes = describe(layout, area, { address, offset, inPage });
   return { ...common, area: where, physical, notes, aliases: aliasesOf(layout, number, offset) };
 }
 
 interface Place {
   readonly address: bigint;
+  /** In the area. */
+  readonly offset: bigint;
   readonly inPage: number;
 }
 
@@ -72,7 +86,7 @@ function describe({ scheme }: AddressLayout, area: Area, place: Place): string[]
   if (scheme === "offset-2013") return byOffset(place);
   switch (area.name) {
     case "mempool":
-      return inPool(place, scheme === "osv");
+      return inPool(scheme, place);
     case "page":
       return place.inPage === 0
         ? ["An object that has its page for itself; nothing else is recorded about it"]
@@ -93,6 +107,9 @@ function describe({ scheme }: AddressLayout, area: Area, place: Place): string[]
 /** The scheme before areas: free(3) looked at the offset alone, and at the page's header. */
 function byOffset(place: Place): string[] {
   const { inPage } = place;
+  if (place.offset === 0n) {
+    return ["Offset 0: free(3) takes it for a large object", NO_LARGE_OBJECT];
+  }
   if (inPage === 0) {
     const also = "so is every inner page of a large object, and nothing shows the difference";
     return [
@@ -104,17 +121,17 @@ function byOffset(place: Place): string[] {
   if (inPage < POOL_HEADER_BYTES) {
     return [`No object begins within the header of ${POOL_HEADER_BYTES} bytes of a page`];
   }
-  return inPool(place, false);
+  return inPool("offset-2013", place);
 }
 
-function inPool({ address, inPage }: Place, withEarly: boolean): string[] {
+function inPool(scheme: SchemeName, { address, inPage }: Place): string[] {
   const page = hex(address - BigInt(inPage));
-  const early = withEarly ? ["Its header has no owner if the object is an early one"] : [];
+  const early = scheme === "osv" ? ["Its header has no owner if the object is an early one"] : [];
   if (inPage < POOL_HEADER_BYTES) {
     return [`Inside the header of ${POOL_HEADER_BYTES} bytes of the page: no object begins there`];
   }
   // Objects lie from the page's end downwards: those of a size begin at its multiples.
-  const largest = Math.min(inPage & -inPage, LARGEST_POOL_OBJECT);
+  const largest = Math.min(inPage & -inPage, largestPoolObjects[scheme]);
   if (largest < SMALLEST_OBJECT) {
     return ["Inside of an object: one begins at a multiple of its size, and has at least 8 bytes"];
   }
@@ -141,6 +158,7 @@ function inHalfPage(place: Place): string[] {
 
 function inRange(place: Place): string[] {
   const { inPage } = place;
+  if (place.offset === 0n) return [NO_LARGE_OBJECT];
   if (inPage === LARGE_OBJECT_OFFSET) {
     return [`Begin of a large object at the usual alignment; its header is at ${header(place)}`];
   }

@@ -291,6 +291,7 @@ const WRITER_BEFORE =
 
 const noArea = {
   area: "no allocator has this area",
-  elsewhere: "no allocator has it: the kernel's image and applications are there",
+  "low-half": "no allocator has it: the kernel's image and applications are there",
+  "no-area": "it is in no area of this scheme",
   "non-canonical": "it is not canonical, so the CPU faults",
 } as const;

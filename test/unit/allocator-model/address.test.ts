@@ -38,7 +38,7 @@ test("the proposal's eight areas are where issue 87 has them", () => {
   assert.equal(names, [...expected, "debug"]);
   assert.is(areaName(proposal, 0xffff_8000_0000_0000n), "mempool");
   assert.is(areaName(proposal, 0xffff_ffff_ffff_ffffn), "debug");
-  assert.is(areaName(proposal, 0x0000_7fff_ffff_ffffn), "elsewhere");
+  assert.is(areaName(proposal, 0x0000_7fff_ffff_ffffn), "low-half");
   assert.is(areaName(proposal, 0x0000_8000_0000_0000n), "non-canonical");
   assert.is(areaName(proposal, 0xffff_7fff_ffff_ffffn), "non-canonical");
 });
@@ -49,9 +49,20 @@ test("addresses that OSv printed are in the areas it took them from", () => {
   assert.is(areaName(osv, 0x6000_0040_1c00n), "mempool");
   assert.is(areaName(osv, 0x5000_0040_1000n), "page");
   assert.is(areaName(osv, 0x4000_0040_1040n), "main");
-  assert.is(areaName(osv, 0x2000_0040_0040n), "elsewhere");
+  assert.is(areaName(osv, 0x2000_0040_0040n), "low-half");
   assert.is(areaName(osv, 0x7000_0000_0000n), "debug");
-  assert.is(areaName(osv, 0xffff_8000_0000_0000n), "elsewhere");
+  assert.is(areaName(osv, 0xffff_8000_0000_0000n), "no-area");
+});
+
+test("the low half is what is mapped of it and no area's", () => {
+  for (const layout of Object.values(layouts)) {
+    const { begin, last } = layout.lowHalf;
+    assert.is(areaName(layout, begin), "low-half");
+    assert.is(areaName(layout, last), "low-half");
+    assert.is.not(areaName(layout, last + 1n), "low-half");
+  }
+  assert.is(areaName(layouts["offset-2013"], 0xffff_bfff_ffff_ffffn), "no-area");
+  assert.is(areaName(layouts["offset-2013"], 0xffff_d000_0000_0000n), "no-area");
 });
 
 test("an address has the area and the place that it was made of", () => {

@@ -46,12 +46,34 @@ test("a large object's header is in the page of the byte before it", () => {
   assert.match(notes(0x4000_0000_2040n, "osv"), /header is at 0x400000002000/);
 });
 
+test("no large object begins where its area does", () => {
+  for (const [address, scheme] of [
+    [0xffff_b000_0000_0000n, "proposal"],
+    [0x4000_0000_0000n, "osv"],
+    [layouts["offset-2013"].base, "offset-2013"],
+  ] as const) {
+    assert.match(notes(address, scheme), /No large object begins there/);
+    assert.not.match(notes(address, scheme), /0x/);
+  }
+});
+
+test("outside of all areas, the low half is told from what is nothing's", () => {
+  assert.is(explain(0x1000n).area, "none: the low half");
+  assert.match(notes(0x1000n), /^For the kernel's image, applications' programs/);
+  assert.is(explain(0x2000_0000_0000n, "osv").area, "none: the low half");
+  assert.is(explain(0xffff_8000_0000_0000n, "osv").area, "none: no area of this scheme");
+  assert.is(explain(0xffff_d000_0000_0000n, "offset-2013").area, "none: no area of this scheme");
+  assert.not.match(notes(0xffff_8000_0000_0000n, "osv"), /kernel|application/);
+});
+
 test("offset-2013 sees the offset only", () => {
   const base = layouts["offset-2013"].base;
   assert.match(notes(base + 0x3000n, "offset-2013"), /takes it for a large object/);
   assert.match(notes(base + 0x3008n, "offset-2013"), /takes it for an early object/);
   assert.match(notes(base + 0x3010n, "offset-2013"), /No object begins/);
   assert.match(notes(base + 0x3400n, "offset-2013"), /8 to 1024 bytes/);
+  assert.match(notes(base + 0x1800n, "offset-2013"), /8 to 2048 bytes/);
+  assert.match(notes(0x6000_0000_1800n, "osv"), /8 to 1024 bytes/);
 });
 
 test("where nothing is mapped one to one there is no physical address", () => {
