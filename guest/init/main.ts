@@ -4,7 +4,6 @@
  */
 import { chownSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type ListenOptions, type Server } from "node:net";
-import { setPriority } from "node:os";
 import type { Credentials } from "../agent/guest-system.ts";
 import { LogBuffer } from "../agent/log-buffer.ts";
 import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../api/channel.ts";
@@ -20,6 +19,7 @@ import { loadNativeLibrary, type NativeLibrary } from "../syscalls/koffi.ts";
 import { mountTable } from "../syscalls/mount.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { loadAgent } from "./agent-loader.ts";
+import { setAgentPriority } from "./agent-priority.ts";
 import { childWait, EarlyProgram, earlyPid } from "./early-program.ts";
 import { guestSystem } from "./guest-machine.ts";
 import { Journal } from "./journal.ts";
@@ -102,10 +102,12 @@ async function main(): Promise<void> {
     supervisor.start();
   } else {
     supervisor.adopt(new EarlyProgram(early, childWait(native)));
+    if (document.network.mode === "static" && !isNetworkUp())
+      notice("error", "the network is not up");
   }
 
   await supervisor.settled(PROGRAM_HEAD_START_MS);
-  setPriority(STARTING_PRIORITY);
+  setAgentPriority(STARTING_PRIORITY);
   const { createAgent } = loadAgent();
   const agentOptions = {
     tokens: document.tokens,
@@ -135,7 +137,7 @@ async function main(): Promise<void> {
   await agent.ready();
   agent.server.listen(port);
   phase("agent-listening");
-  setPriority(0);
+  setAgentPriority(0);
 
   function scratchDisk(library: NativeLibrary, path: string): ScratchDisk {
     return new ScratchDisk({
@@ -176,6 +178,11 @@ async function prepareMachine(
     notice("error", `the network is not up: ${error instanceof Error ? error.message : error}`);
   }
   writeFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+}
+
+/** IFF_UP, the lowest bit (include/uapi/linux/if.h), of the card that the starter has set up. */
+function isNetworkUp(): boolean {
+  return (Number(readProc("/sys/class/net/eth0/flags")) & 1) === 1;
 }
 
 function writeHosts(hostname: string): void {

@@ -132,13 +132,22 @@ export class ProgramSupervisor implements ProgramControl {
 
   /** Takes over a program that runs already, or has ended meanwhile; in place of the first `start`. */
   adopt(child: EarlyChild): void {
-    const { uptimeMs, resolveUser, spec } = this.#options;
+    const { uptimeMs } = this.#options;
     const startedMs = child.startedUptimeMs();
     this.#begin(new Date(Date.now() - uptimeMs() + startedMs));
     this.#own(child);
     this.#state = "running";
     this.#phase("program-started", startedMs);
-    this.#watch(resolveUser(spec.user), 0);
+    this.#watch(this.#userOfEarly(), 0);
+  }
+
+  /** The starter starts programs of root only, whatever the guest's user database says. */
+  #userOfEarly(): Credentials {
+    try {
+      return this.#options.resolveUser(this.#options.spec.user);
+    } catch {
+      return { uid: 0, gid: 0, home: "/root" };
+    }
   }
 
   #begin(at: Date): void {

@@ -34,6 +34,8 @@ const PAGE_TABLE_SWITCH = Buffer.from(
 /** mov $0x18, %eax; mov %eax, %ss; jmp behind it. 0x18: __KERNEL_DS (arch/x86/include/asm/segment.h). */
 const SEGMENT_LOAD = Buffer.from("b818000000" + "8ed0" + "eb0a", "hex");
 const NO_OPERATION = 0x90;
+/** In the cache. Another patch gets another number. */
+const FOLDER = "vmlinux-emulated-1";
 
 export interface KernelPatch {
   readonly offset: number;
@@ -62,7 +64,7 @@ export function segmentPatch(kernel: Buffer): KernelPatch | undefined {
  * @returns the path of a kernel; the same one where another cannot be made, which only costs time
  */
 export async function emulatedKernel(path: string, cacheFolder: string): Promise<string> {
-  const target = join(cacheFolder, "vmlinux-emulated", basename(path));
+  const target = join(cacheFolder, FOLDER, basename(path));
   if (await stat(target).catch(() => undefined)) return target;
   const beside = pathBeside(target);
   try {
@@ -87,4 +89,5 @@ async function copyPatched(
   await copyFile(path, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   await using file = await open(copy, "r+");
   await file.write(bytes, 0, bytes.length, offset);
+  await file.sync(); // Else a power cut after the rename could leave an empty file under the final name.
 }

@@ -56,10 +56,13 @@ export interface StarterNetwork {
  * not keep it from starting.
  */
 const AGENT_NICE = 10;
+/** proc(5): the priority of a whole session, which is what counts between sessions where the kernel has this. */
+const AUTOGROUP_FILE = "/proc/self/autogroup";
+/** As the agent sets it itself, when it runs. */
+const AGENT_OOM_SCORE = "-900";
 /** net.Server's. */
 const BACKLOG = 511;
 const WORD_BYTES = 8;
-const IPV6_ADDRESS_BYTES = 28;
 /** Descriptors are the lowest that are free: 3 to 5 are taken at first, and each that is opened is 6 or closed again. */
 const FD = { outputEnd: 7, errorsEnd: 8, started: 6, next: 6, null: 9 } as const;
 
@@ -68,7 +71,7 @@ export function starterExecutable(starter: Starter): Uint8Array {
   const program = new Assembler();
   program.systemCall(SYSTEM_CALL.unlink, program.string(STARTER_PATH));
   for (const descriptor of Object.values(STARTED_FD)) {
-    program.systemCall(SYSTEM_CALL.dup2, 0, descriptor);
+    program.systemCall(SYSTEM_CALL.dup3, 0, descriptor, OPEN_FLAG.closeOnExec);
   }
   const { hostname } = starter;
   program.systemCall(SYSTEM_CALL.sethostname, program.string(hostname), hostname.length);
@@ -90,15 +93,17 @@ function writeFile(program: Assembler, path: string, text: string): void {
   program.systemCall(SYSTEM_CALL.close, { register: "rbx" });
 }
 
+/** To a file that some kernels do not have. */
+function writeSetting(program: Assembler, path: string, text: string): void {
+  program.systemCall(SYSTEM_CALL.open, program.string(path), OPEN_FLAG.writeOnly, 0);
+  program.save("rbx");
+  program.systemCall(SYSTEM_CALL.write, { register: "rbx" }, program.string(text), text.length);
+  program.systemCall(SYSTEM_CALL.close, { register: "rbx" });
+}
+
 function configureNetwork(program: Assembler, network: StarterNetwork | undefined): void {
-  if (network) {
-    // guest/init/network.ts says why. A kernel without IPv6 does not have the file, and must not get one.
-    const path = `/proc/sys/net/ipv6/conf/${network.device}/disable_ipv6`;
-    program.systemCall(SYSTEM_CALL.open, program.string(path), OPEN_FLAG.writeOnly, 0);
-    program.save("rbx");
-    program.systemCall(SYSTEM_CALL.write, { register: "rbx" }, program.string("1"), 1);
-    program.systemCall(SYSTEM_CALL.close, { register: "rbx" });
-  }
+  // guest/init/network.ts says why.
+  if (network) writeSetting(program, `/proc/sys/net/ipv6/conf/${network.device}/disable_ipv6`, "1");
   program.systemCall(SYSTEM_CALL.socket, ADDRESS_FAMILY_INET, SOCKET_DATAGRAM, 0);
   program.save("rbx");
   const call = (request: number, argument: Buffer): void =>
@@ -119,23 +124,33 @@ function configureNetwork(program: Assembler, network: StarterNetwork | undefine
   writeFile(program, "/etc/resolv.conf", servers.join(""));
 }
 
-/** On the agent's port, of IPv6 and IPv4, before the program could take it. */
+/** On the agent's port, before the program could take it: of IPv6 and IPv4, or of IPv4 where the kernel has no other. */
 function listen(program: Assembler, port: number): void {
-  const type = SOCKET_STREAM | SOCKET_CLOSE_ON_EXEC;
-  const everywhere = Buffer.alloc(IPV6_ADDRESS_BYTES);
-  everywhere.writeUInt16LE(ADDRESS_FAMILY_INET6, 0);
-  everywhere.writeUInt16BE(port, 2);
-  const { level, reuseAddress } = SOCKET_OPTION;
-  const socket = { register: "rbx" } as const;
-  program.systemCall(SYSTEM_CALL.socket, ADDRESS_FAMILY_INET6, type, 0);
-  program.jumpIf("negative", "listening");
-  program.save("rbx");
-  const one = program.bytes(Uint8Array.of(1, 0, 0, 0));
-  program.systemCall(SYSTEM_CALL.setsockopt, socket, level, reuseAddress, one, 4);
-  program.systemCall(SYSTEM_CALL.bind, socket, program.bytes(everywhere), IPV6_ADDRESS_BYTES);
-  program.systemCall(SYSTEM_CALL.listen, socket, BACKLOG);
-  program.systemCall(SYSTEM_CALL.dup3, socket, STARTED_FD.listener, OPEN_FLAG.closeOnExec);
-  program.systemCall(SYSTEM_CALL.close, socket);
+  for (const [family, addressBytes] of [
+    [ADDRESS_FAMILY_INET6, 28],
+    [ADDRESS_FAMILY_INET, 16],
+  ] as const) {
+    const everywhere = Buffer.alloc(addressBytes);
+    everywhere.writeUInt16LE(family, 0);
+    everywhere.writeUInt16BE(port, 2);
+    const { level, reuseAddress } = SOCKET_OPTION;
+    const socket = { register: "rbx" } as const;
+    const type = SOCKET_STREAM | SOCKET_CLOSE_ON_EXEC;
+    program.systemCall(SYSTEM_CALL.socket, family, type, 0);
+    program.jumpIf("negative", `no family ${family}`);
+    program.save("rbx");
+    const one = program.bytes(Uint8Array.of(1, 0, 0, 0));
+    program.systemCall(SYSTEM_CALL.setsockopt, socket, level, reuseAddress, one, 4);
+    program.systemCall(SYSTEM_CALL.bind, socket, program.bytes(everywhere), addressBytes);
+    program.jumpIf("negative", `no port ${family}`);
+    program.systemCall(SYSTEM_CALL.listen, socket, BACKLOG);
+    program.systemCall(SYSTEM_CALL.dup3, socket, STARTED_FD.listener, OPEN_FLAG.closeOnExec);
+    program.systemCall(SYSTEM_CALL.close, socket);
+    program.jump("listening");
+    program.label(`no port ${family}`);
+    program.systemCall(SYSTEM_CALL.close, socket);
+    program.label(`no family ${family}`);
+  }
   program.label("listening");
 }
 
@@ -148,8 +163,10 @@ function startProgram(program: Assembler, { argv, environment, workdir }: Starte
   const { create, writeOnly, closeOnExec, readWrite } = OPEN_FLAG;
   const flags = create | writeOnly | closeOnExec;
   program.systemCall(SYSTEM_CALL.open, program.string(STARTED_PATH), flags, 0o600);
+  program.jumpIf("negative", "not started");
   program.systemCall(SYSTEM_CALL.fork);
-  program.jumpIf("not-zero", "agent");
+  program.jumpIf("negative", "not started");
+  program.jumpIf("not-zero", "started");
   program.systemCall(SYSTEM_CALL.setsid);
   program.systemCall(SYSTEM_CALL.open, program.string("/dev/null"), readWrite | closeOnExec, 0);
   program.systemCall(SYSTEM_CALL.dup2, FD.null, 0);
@@ -165,9 +182,16 @@ function startProgram(program: Assembler, { argv, environment, workdir }: Starte
   program.store(word);
   program.systemCall(SYSTEM_CALL.pwrite, FD.started, word, WORD_BYTES, WORD_BYTES);
   program.systemCall(SYSTEM_CALL.exit, 127);
-  program.label("agent");
+  program.label("started");
   program.store(word);
   program.systemCall(SYSTEM_CALL.pwrite, FD.started, word, WORD_BYTES, 0);
+  program.jump("agent");
+  // Then the agent starts it, and takes its port itself.
+  program.label("not started");
+  for (const descriptor of Object.values(STARTED_FD)) {
+    program.systemCall(SYSTEM_CALL.close, descriptor);
+  }
+  program.label("agent");
 }
 
 /** One end is the agent's from now on, but not the program's; the other becomes 7, then 8. */
@@ -182,6 +206,8 @@ function socketPair(program: Assembler, ours: number): void {
 /** With the arguments and the environment that `/init` gave. */
 function becomeAgent(program: Assembler): void {
   program.systemCall(SYSTEM_CALL.setpriority, 0, 0, AGENT_NICE);
+  writeSetting(program, AUTOGROUP_FILE, String(AGENT_NICE));
+  writeSetting(program, "/proc/self/oom_score_adj", AGENT_OOM_SCORE);
   for (const descriptor of Object.values(STARTED_FD)) {
     program.systemCall(SYSTEM_CALL.fcntl, descriptor, SET_DESCRIPTOR_FLAGS, 0);
   }

@@ -122,13 +122,15 @@ check(
     const { setsockopt, bind, listen, dup3, socketpair, setsid, chdir, execve } = SYSTEM_CALL;
     const { pwrite, exit, setpriority, fcntl } = SYSTEM_CALL;
     const file = [open, write, close];
+    const port = [socket, setsockopt, bind, listen, dup3, close, close];
     assert.equal(calls, [
-      ...[unlink, dup2, dup2, dup2, sethostname, ...file],
+      ...[unlink, dup3, dup3, dup3, sethostname, ...file],
       ...[...file, socket, ioctl, ioctl, ioctl, ioctl, ioctl, close, ...file, ...file],
-      ...[socket, setsockopt, bind, listen, dup3, close],
+      ...[...port, ...port],
       ...[socketpair, dup3, close, socketpair, dup3, close, open, fork],
       ...[setsid, open, dup2, dup2, dup2, chdir, execve, pwrite, exit],
-      ...[pwrite, setpriority, fcntl, fcntl, fcntl, execve, exit],
+      ...[pwrite, close, close, close],
+      ...[setpriority, ...file, ...file, fcntl, fcntl, fcntl, execve, exit],
     ]);
   },
 );
