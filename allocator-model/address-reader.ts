@@ -51,9 +51,4 @@ export class AddressReader {
     const tag = this.#baseHigh | (area << PHYSICAL_HIGH_BITS);
     return (tag | Math.floor(physical / TWO_32)) >>> 0;
   }
-
-  /** The same place seen through another area. */
-  highIn(area: number, high: number): number {
-    return (this.#baseHigh | (area << PHYSICAL_HIGH_BITS) | (high & PHYSICAL_HIGH_MASK)) >>> 0;
-  }
 }

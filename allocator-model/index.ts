@@ -11,6 +11,7 @@ export {
   type Area,
   type AreaName,
   layouts,
+  type MappedRange,
   type SchemeName,
 } from "./address-layout.ts";
 export type { ReadTrace, TraceLosses } from "./address-trace.ts";

@@ -8,6 +8,8 @@ export interface InspectedAddress {
   readonly address: bigint;
   /** Of the heap, in bytes. */
   readonly memoryBytes: number;
+  /** Whether the address is in an area that maps all of memory. */
+  readonly isMapped: boolean;
   /** Absent where no memory is seen. */
   readonly inspection?: Inspection | undefined;
   /** The last object there; absent when there was none. */
@@ -16,7 +18,8 @@ export interface InspectedAddress {
 
 /** @returns label and text by row; a label stands for the rows after it, too */
 export function inspectionRows(inspected: InspectedAddress): (readonly [string, string])[] {
-  const { inspection, object, address, memoryBytes } = inspected;
+  const { inspection, object, address, memoryBytes, isMapped } = inspected;
+  if (!isMapped) return [["now", "Nothing of the heap is seen there"]];
   if (!inspection) {
     const end = hex(BigInt(memoryBytes));
     return [["now", `No memory is seen there: it ends at physical address ${end}`]];

@@ -1,4 +1,5 @@
 /** `windlass alloc explain`. */
+import { decodeAddress } from "../../../allocator-model/address.ts";
 import { layouts, type SchemeName } from "../../../allocator-model/address-layout.ts";
 import {
   type Explanation,
@@ -83,7 +84,9 @@ function lookAt(
   const memoryBytes = heap.memory.bytes.length;
   const found = addresses.map((address, index) => {
     const inspection = inspectAddress(heap, address);
-    return { address, memoryBytes, inspection, object: objects[index] };
+    const decoded = decodeAddress(heap.layout, address);
+    const isMapped = decoded.kind === "area" && decoded.area.mapping === "identity";
+    return { address, memoryBytes, isMapped, inspection, object: objects[index] };
   });
   return { operation: run.operation, failed: run.failed, found };
 }

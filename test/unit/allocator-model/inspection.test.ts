@@ -88,12 +88,19 @@ test("through the area of another region: what it is, and what free would take i
 
 test("where no memory is seen there is nothing; the text says so", () => {
   const heap = new Heap({ scheme: "proposal", pageCount: 64 });
-  for (const address of [0n, 0xffff_8000_0004_0000n, 0xffff_f000_0000_0000n]) {
+  const memoryBytes = 0x4_0000;
+  const behind = "No memory is seen there: it ends at physical address 0x40000";
+  const elsewhere = "Nothing of the heap is seen there";
+  for (const [address, isMapped, text] of [
+    [0xffff_8000_0004_0000n, true, behind],
+    [0n, false, elsewhere],
+    [1n << 60n, false, elsewhere],
+    [0xffff_c000_0000_0000n, false, elsewhere],
+    [0xffff_f000_0000_0000n, false, elsewhere],
+  ] as const) {
     const inspection = inspectAddress(heap, address);
     assert.is(inspection, undefined);
-    assert.equal(inspectionRows({ address, inspection, memoryBytes: 0x4_0000 }), [
-      ["now", "No memory is seen there: it ends at physical address 0x40000"],
-    ]);
+    assert.equal(inspectionRows({ address, inspection, memoryBytes, isMapped }), [["now", text]]);
   }
 });
 
@@ -145,7 +152,9 @@ test("every live object is where it says, and every byte of memory has an owner 
           const address = heap.addressOf(0, physical);
           const inspection = inspectAddress(heap, address);
           assert.is(inspection?.owner, heap.owners.of(Math.floor(physical / 4096)));
-          assert.ok(inspectionRows({ address, inspection, memoryBytes }).length >= 3);
+          assert.ok(
+            inspectionRows({ address, inspection, memoryBytes, isMapped: true }).length >= 3,
+          );
         }
       },
     ),

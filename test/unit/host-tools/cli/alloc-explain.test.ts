@@ -53,6 +53,17 @@ test("prints JSON, of a machine of a given size and at the peak", () => {
   assert.equal([behind.now, behind.object], [undefined, undefined], "32 MiB are there");
 });
 
+test("with a trace: memory's end is the reason only where memory is mapped", () => {
+  const { status, stdout, stderr } = explain(
+    ...["--trace", "workload:page-cache", "--at", "0%"],
+    ...["0xffff8fffffffffff", "0xfffff00000000000", "0x1000"],
+  );
+  assert.is(status, 0, stderr);
+  const [behind = "", debug = "", low = ""] = stdout.split("\n\n");
+  assert.match(behind, /No memory is seen there: it ends at physical address 0x/);
+  for (const text of [debug, low]) assert.match(text, /now {8}Nothing of the heap is seen there/);
+});
+
 test("refuses what is no address, no time, and a time of no trace", () => {
   for (const [args, text] of [
     [["0x12345678901234567"], /is not an address/],
