@@ -43,8 +43,12 @@ export function agoText(milliseconds: number): string {
 }
 
 function counted(amount: number, unit: string): string {
-  const whole = Math.floor(amount);
-  return `${whole} ${unit}${whole === 1 ? "" : "s"}`;
+  return countText(Math.floor(amount), unit);
+}
+
+/** "1 page", "2 pages". @param count a whole number */
+export function countText(count: number, unit: string): string {
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 /** 0.1234 is "12.3%". */

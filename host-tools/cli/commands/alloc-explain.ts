@@ -15,6 +15,7 @@ import type { Trace } from "../../../allocator-model/trace.ts";
 import { HostError } from "../../errors.ts";
 import type { Execute } from "../invocation.ts";
 import { printableLine } from "../printable-text.ts";
+import { countText } from "../quantity-text.ts";
 import { readTraceInput } from "../trace-input.ts";
 import { shareOfTrace } from "../trace-time.ts";
 
@@ -42,7 +43,7 @@ export const execute: Execute<"alloc explain"> = async ({ operands, options, out
     await output.json(explanations.map((one, index) => jsonOf(one, look.found[index], when)));
     return 0;
   }
-  const when = `${printableLine(trace.name)} after ${look.operation} of ${trace.length} operations`;
+  const when = `${printableLine(trace.name)} after ${look.operation} of ${countText(trace.length, "operation")}`;
   const texts = explanations.map((one, index) => {
     const found = look.found[index];
     const rows = found ? inspectionRows(found) : [];

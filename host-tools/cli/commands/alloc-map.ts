@@ -1,5 +1,4 @@
 /** `windlass alloc map`. */
-import { resolve } from "node:path";
 import { htmlPage } from "../../../allocator-model/map/html-page.ts";
 import {
   HistoryReader,
@@ -9,12 +8,12 @@ import {
 import { equalSteps, recordHistory } from "../../../allocator-model/map/recording.ts";
 import { mapSnapshot } from "../../../allocator-model/map/snapshot.ts";
 import { textMap } from "../../../allocator-model/map/text-map.ts";
-import { replaceFile } from "../../../image-builder/store/replace-file.ts";
+import { openResultFile, type ResultFile } from "../../allocator/result-file.ts";
 import { HostError } from "../../errors.ts";
 import type { Execute } from "../invocation.ts";
 import { pageParts } from "../map-page.ts";
 import { printableLine } from "../printable-text.ts";
-import { bytesText } from "../quantity-text.ts";
+import { bytesText, countText } from "../quantity-text.ts";
 import { readTraceInput } from "../trace-input.ts";
 import { shareOfTrace } from "../trace-time.ts";
 
@@ -27,15 +26,20 @@ export const execute: Execute<"alloc map"> = async ({ operands, options, output 
   checkRange("--samples", samples, SAMPLES_MAX);
   if (width !== undefined) checkRange("--width", width, WIDTH_MAX);
   const share = options.at === undefined ? undefined : shareOfTrace(options.at);
+  const { output: path } = options;
+  await using file = path === undefined ? undefined : await openResultFile(path);
   const { trace } = await readTraceInput(operands[0] ?? "");
   const at =
     share === undefined ? equalSteps(trace.length, samples) : [Math.round(trace.length * share)];
   const { history, failed } = recordHistory(trace, { scheme, pageCount, at });
   if (failed > 0)
-    output.note(`Requests that got no memory of ${history.pageCount} pages: ${failed}`);
+    output.note(
+      `Requests that got no memory of ${countText(history.pageCount, "page")}: ${failed}`,
+    );
 
-  if (options.output !== undefined) {
-    output.note(await writePage(options.output, history));
+  if (file && path !== undefined) {
+    const sizeBytes = await writePage(file, history);
+    output.note(summary(history, path, sizeBytes));
     return 0;
   }
   const reader = new HistoryReader(history);
@@ -53,12 +57,17 @@ export const execute: Execute<"alloc map"> = async ({ operands, options, output 
   return 0;
 };
 
-/** @returns a line about it */
-async function writePage(path: string, history: PageHistory): Promise<string> {
+/** @returns the size in bytes */
+async function writePage(file: ResultFile, history: PageHistory): Promise<number> {
   const page = htmlPage(history, await pageParts());
-  await replaceFile(resolve(path), page);
-  const { samples, name } = history;
-  return `Wrote the map of ${printableLine(name)} at ${samples.length} times to ${printableLine(path)} (${bytesText(Buffer.byteLength(page))})`;
+  await file.write(page);
+  return Buffer.byteLength(page);
+}
+
+function summary({ samples, name }: PageHistory, path: string, sizeBytes: number): string {
+  const times = countText(samples.length, "time");
+  const file = `${printableLine(path)} (${bytesText(sizeBytes)})`;
+  return `Wrote the map of ${printableLine(name)} at ${times} to ${file}`;
 }
 
 function checkRange(option: string, value: number, most: number): void {

@@ -4,7 +4,7 @@ import type { TraceLosses } from "../../../allocator-model/address-trace.ts";
 import { type Replay, type ReplayOptions, replay } from "../../../allocator-model/replay.ts";
 import type { Trace } from "../../../allocator-model/trace.ts";
 import type { Execute } from "../invocation.ts";
-import { bytesText, percentText } from "../quantity-text.ts";
+import { bytesText, countText, percentText } from "../quantity-text.ts";
 import { tableText } from "../table-text.ts";
 import { readTraceInput } from "../trace-input.ts";
 
@@ -24,10 +24,15 @@ export const execute: Execute<"alloc replay"> = async ({ operands, options, outp
   }
   for (const note of lossNotes(losses)) output.note(note);
   for (const { scheme: one, failed, pageCount } of replays) {
-    if (failed > 0) output.note(`${one}: ${failed} requests failed with ${pageCount} pages`);
+    if (failed > 0) {
+      const requests = countText(failed, "request");
+      output.note(`${one}: ${requests} failed with ${countText(pageCount, "page")}`);
+    }
   }
   const machine = replays[0] ? machineText(replays[0]) : "";
-  await output.print(`${name}: ${operations} operations; ${machine}; at the peak:\n\n`);
+  await output.print(
+    `${name}: ${countText(operations, "operation")}; ${machine}; at the peak:\n\n`,
+  );
   await output.print(`${tableText(TITLES, replays.map(row))}\n`);
   await output.print(tableText(REGION_TITLES, replays.flatMap(regionRows)));
   return 0;
@@ -49,7 +54,7 @@ function replaysOnOneMachine(
 }
 
 function machineText({ cpus, pageCount }: Replay): string {
-  return `${cpus === 1 ? "1 CPU" : `${cpus} CPUs`}, ${bytesText(pageCount * PAGE_BYTES)}`;
+  return `${countText(cpus, "CPU")}, ${bytesText(pageCount * PAGE_BYTES)}`;
 }
 
 function row({ scheme, peak, lockAcquisitions }: Replay): string[] {

@@ -70,6 +70,22 @@ test("writes a page, whole or not at all", async () => {
   assert.equal((await readdir(folder.path)).sort(), ["map.html", "small.wlat"]);
 });
 
+test("of one time; refuses a folder that is not there, and makes none", async () => {
+  await using target = await temporaryFolder();
+  const one = map(trace, "--at", "end", "-o", target.file("one.html"));
+  assert.match(one.stderr, /^Wrote the map of small\.wlat at 1 time to /);
+  const { status, stderr } = map(trace, "-o", target.file("mistyped/map.html"));
+  assert.is(status, 1);
+  assert.match(
+    stderr,
+    `error[WL_HOST_IO]: Cannot write "${target.file("mistyped/map.html")}": ENOENT`,
+  );
+  assert.match(stderr, "next: Check that its folder is there");
+  const instead = map(trace, "--at", "end", "-o", target.path);
+  assert.match(instead.stderr, `error[WL_HOST_IO]: Cannot write "${target.path}": `);
+  assert.equal(await readdir(target.path), ["one.html"]);
+});
+
 test("refuses what is no time, no number of samples, no width", () => {
   for (const [args, message] of [
     [["--at", "101%"], '"101%" is no time of a trace'],

@@ -48,7 +48,7 @@ test("reads texts, and says what is not in them or why they are none", async () 
   await writeFile(text, "= Start\n@ p:[0x1] + 0x10 0x18\n- 0x20\nhello\n");
   const read = windlass("alloc", "replay", "--scheme", "proposal", text);
   assert.is(read.status, 0, read.stderr);
-  assert.match(read.stdout, "mtrace.txt: 1 operations");
+  assert.match(read.stdout, "mtrace.txt: 1 operation;");
   assert.match(read.stderr, "lines that are not about memory, or cannot be read: 1\n");
   assert.match(read.stderr, "addresses that nobody was seen to get: 1\n");
   await writeFile(text, "Dear all,\n");
@@ -56,6 +56,14 @@ test("reads texts, and says what is not in them or why they are none", async () 
   assert.is(refused.status, 1);
   assert.match(refused.stderr, 'error[WL_ALLOC_TRACE]: "mtrace.txt" is no trace: line 1 is "Dear');
   assert.match(refused.stderr, "next: Expected is a .wlat file");
+});
+
+test("counts as people do", async () => {
+  await using folder = await temporaryFolder();
+  const text = folder.file("ltrace.txt");
+  await writeFile(text, "malloc(20000) = 0x10\n");
+  const { stderr } = windlass("alloc", "replay", "--scheme", "osv", "--pages", "1", text);
+  assert.match(stderr, "osv: 1 request failed with 1 page\n");
 });
 
 test.run();
