@@ -44,7 +44,7 @@ export function explainAddress(layout: AddressLayout, address: bigint): Explanat
     return { ...common, area: "none: not canonical", notes, aliases: {} };
   }
   if (decoded.kind === "no-area") {
-    const notes = ["Nothing is mapped there: the CPU faults when it is used"];
+    const notes = ["Nothing of this scheme is mapped there"];
     return { ...common, area: "none: no area of this scheme", notes, aliases: {} };
   }
   if (decoded.kind === "low-half") {
