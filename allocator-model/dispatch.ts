@@ -18,7 +18,7 @@ export const SMALLEST_OBJECT_BYTES = 8;
 /** A quarter of a page, since a page has room for one object of half a page beside the header. */
 export const LARGEST_SMALL_BYTES = 1024;
 /** Before areas that was no reason. */
-const LARGEST_SMALL_BYTES_2013 = 2048;
+export const LARGEST_SMALL_BYTES_2013 = 2048;
 const DEFAULT_ALIGNMENT = 16;
 
 /**

@@ -1,7 +1,7 @@
 /** What an address means, for people: `windlass alloc explain`. Pure. */
 import { decodeAddress, encodeAddress, hex } from "./address.ts";
 import { type AddressLayout, type Area, PAGE_BYTES, type SchemeName } from "./address-layout.ts";
-import { LARGEST_SMALL_BYTES } from "./dispatch.ts";
+import { LARGEST_SMALL_BYTES, LARGEST_SMALL_BYTES_2013 } from "./dispatch.ts";
 import { EARLY_HEADER_BYTES } from "./early-objects.ts";
 import { HALF_PAGE_BYTES } from "./half-pages.ts";
 import { sharedHeader } from "./large-objects.ts";
@@ -22,7 +22,7 @@ export interface Explanation {
 
 const SMALLEST_OBJECT = 8;
 const largestPoolObjects: Readonly<Record<SchemeName, number>> = {
-  "offset-2013": 2048,
+  "offset-2013": LARGEST_SMALL_BYTES_2013,
   osv: LARGEST_SMALL_BYTES,
   proposal: LARGEST_SMALL_BYTES,
 };
