@@ -8,7 +8,7 @@ import {
 } from "../api/wake-channel.ts";
 import type { ArmedReport, WakeRecord } from "../api/wake-record.ts";
 import { type CloneContext, type CloneHooks, cloneHooks } from "./clone-hooks.ts";
-import { garbageCollection } from "./garbage-collection.ts";
+import { javascriptEngine } from "./javascript-engine.ts";
 import { kernelRandom, ReadyNumbers, rehearseRandom, replaceRandom } from "./random-source.ts";
 
 export interface HookRunOptions {
@@ -27,7 +27,7 @@ interface Tools {
   readonly useUpReady: () => void;
   /** Fills with random bytes. */
   readonly fillRandomly: (state: Int32Array) => void;
-  readonly garbage: ReturnType<typeof garbageCollection>;
+  readonly engine: ReturnType<typeof javascriptEngine>;
 }
 
 /** Has what a clone's record has, and no effect. */
@@ -88,12 +88,11 @@ export class HookRun {
   }
 
   #sleepArmed(tools: Tools, afterClone: CloneHooks["afterClone"]): void {
-    const { fs, garbage } = tools;
+    const { fs, engine } = tools;
     try {
       tools.useUpReady();
       replaceRandom(tools.fillRandomly);
-      garbage.collect();
-      garbage.rest();
+      engine.rest();
       const isAwaited = this.#report(fs, { ok: true });
       const bytes = isAwaited ? this.#sleep(fs, `${this.#options.folder}/${WAKE_FIFO}`) : undefined;
       this.#awake(bytes, afterClone);
@@ -115,7 +114,7 @@ export class HookRun {
         }
       },
       fillRandomly: crypto ? crypto.randomFillSync : (state) => readRandom(fs, state),
-      garbage: garbageCollection(),
+      engine: javascriptEngine(),
     };
   }
 
@@ -144,9 +143,9 @@ export class HookRun {
       fs.unlinkSync(file);
       this.#awake(bytes, [{ callback: () => undefined }]);
       rehearseRandom(tools.fillRandomly);
-      tools.garbage.collect();
-      tools.garbage.rest();
-      tools.garbage.resume();
+      tools.engine.rest();
+      tools.engine.resume();
+      tools.engine.warmUp();
       // Thousands of draws: before the template this is done again only if there were any meanwhile.
       tools.useUpReady();
       return true;

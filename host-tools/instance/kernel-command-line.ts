@@ -45,6 +45,9 @@ const EMULATED = [
   "norandmaps",
   `initcall_blacklist=${UNUSED_INITCALLS.join(",")}`,
   "lapic_timer_hz=1000000000",
+  "nowatchdog",
+  "lsm=landlock,yama",
+  "deferred_probe_timeout=0",
 ];
 
 export function kernelCommandLine(accelerator: Accelerator): string {
