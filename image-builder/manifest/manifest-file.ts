@@ -8,8 +8,9 @@ import { basename, join, resolve } from "node:path";
 import schema from "../../windlass.schema.json" with { type: "json" };
 import { ImageError } from "../errors.ts";
 import { ioError } from "../runtimes/io-error.ts";
-import { findEntryPoint, locate } from "./entry-point.ts";
-import type { Manifest } from "./manifest.ts";
+import { detectRuntime } from "../runtimes/runtimes.ts";
+import { type EntryPoint, findEntryPoint, locate } from "./entry-point.ts";
+import type { Manifest, ManifestProgram } from "./manifest.ts";
 import { imageNameOf, type PackageJson, readPackageJson } from "./package-json.ts";
 import {
   documentError,
@@ -124,29 +125,30 @@ function complete(
   settings: Settings,
   packageJson: PackageJson | undefined,
 ): Manifest {
-  if (file === undefined && packageJson === undefined) {
+  const runtime = settings.runtime ?? detectRuntime(root) ?? "node";
+  if (file === undefined && packageJson === undefined && runtime === "node") {
     throw new ImageError(
       "WL_IMAGE_PROJECT_INVALID",
-      `There is no package.json in ${root}, and no windlass.yaml`,
-      { next: "Name the folder of a Node project, or create a package.json with npm init" },
+      `There is no package.json in ${root}, no windlass.yaml, and no file that tells another runtime`,
+      { next: "Name the folder of a project, or create one with windlass init" },
     );
   }
-  const detected = settings.program ? undefined : findEntryPoint(root, packageJson);
+  const isNode = runtime === "node";
+  const detected = settings.program || !isNode ? undefined : findEntryPoint(root, packageJson);
   const name =
     settings.name ??
     (packageJson?.name === undefined ? undefined : imageNameOf(packageJson.name)) ??
     imageNameOf(basename(root)) ??
     "app";
-  const runtimeRange = settings.runtimeRange ?? packageJson?.nodeRange;
+  const runtimeRange = settings.runtimeRange ?? (isNode ? packageJson?.nodeRange : undefined);
   const { memoryMib, cpus, scratch, health, hooks, template, kernel, placed } = settings;
   return {
     name,
-    source: join(root, file ?? "package.json"),
-    program: settings.program ?? {
-      kind: "script",
-      entry: detected?.entry ?? "",
-      nodeFlags: detected?.nodeFlags ?? [],
-    },
+    source: file === undefined && !packageJson ? root : join(root, file ?? "package.json"),
+    program: settings.program ?? defaultProgram(detected),
+    runtime,
+    isolation: settings.isolation ?? "process",
+    include: settings.include ?? [],
     args: settings.args ?? detected?.args ?? [],
     env: { ...detected?.env, ...settings.env },
     workdir: settings.workdir ?? "/app",
@@ -167,4 +169,9 @@ function complete(
     ...(kernel !== undefined && { kernel }),
     warnings: detected?.warnings ?? [],
   };
+}
+
+function defaultProgram(detected: EntryPoint | undefined): ManifestProgram {
+  if (!detected) return { kind: "default" };
+  return { kind: "script", entry: detected.entry, nodeFlags: detected.nodeFlags };
 }

@@ -5,6 +5,7 @@
 import type { Health, ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
 import type { ProgramHooks } from "../../guest/api/program-hooks.ts";
 import type { ScratchDisk } from "../disks/scratch-disk.ts";
+import type { RuntimeName } from "../runtimes/runtime.ts";
 
 /** What the machine runs. */
 export type ManifestProgram =
@@ -19,13 +20,15 @@ export type ManifestProgram =
       readonly kind: "command";
       /** argv[0] as the author wrote it: "node", a path in the guest, or a path relative to /app. */
       readonly argv: readonly string[];
-    };
+    }
+  /** Left to the runtime: not for Node, whose entry is found when the manifest is read. */
+  | { readonly kind: "default" };
 
-/** A host file or folder with a place of its own below /app (Capstanfile `files` and `rootfs`). */
+/** A host file or folder with a place of its own (Capstanfile `files` and `rootfs`, which are below /app; `include`). */
 export interface PlacedFile {
   /** Absolute path on the host. */
   readonly hostPath: string;
-  /** Absolute path in the guest: /app or below. */
+  /** Absolute path in the guest. */
   readonly guestPath: string;
 }
 
@@ -53,8 +56,14 @@ export interface Manifest {
   readonly workdir: string;
   /** name, uid, name:group or uid:gid. */
   readonly user: string;
-  /** Range of Node versions that the project accepts, as written. */
+  /** What runs the program. */
+  readonly runtime: RuntimeName;
+  /** Range of the runtime's versions that the project accepts, as written. */
   readonly runtimeRange?: string;
+  /** Where a Node program runs: in a process of its own, or as a worker in the agent's, in one address space. */
+  readonly isolation: "process" | "thread";
+  /** Files and folders of the host that the image has too, whatever else it has. */
+  readonly include: readonly PlacedFile[];
   /** gitignore patterns: `exclude` leaves out, `include` brings back what would be left out. */
   readonly files: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   /** When present, these make up /app in place of the project folder; later ones win. */

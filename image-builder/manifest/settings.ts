@@ -4,8 +4,9 @@ import { posix, resolve } from "node:path";
 import type { Health } from "../../guest/api/program.ts";
 import type { ProgramHook, ProgramHooks } from "../../guest/api/program-hooks.ts";
 import { type ScratchDisk, scratchDisk } from "../disks/scratch-disk.ts";
+import type { RuntimeName } from "../runtimes/runtime.ts";
 import { CommandLineError, splitCommandLine } from "./command-line.ts";
-import type { Manifest, ManifestProgram, TemplateSettings } from "./manifest.ts";
+import type { Manifest, ManifestProgram, PlacedFile, TemplateSettings } from "./manifest.ts";
 import {
   type DocumentPath,
   documentError,
@@ -63,7 +64,7 @@ export function settingsOf(
   const program = programOf(file, document, words);
   const tcp = ports?.find((port) => port.protocol === "tcp")?.port;
   const health = file.health && healthOf(file.health, document, tcp);
-  const range = typeof file.runtime === "string" ? file.runtime.slice(5) : file.runtime?.node;
+  const runtime = file.runtime === undefined ? undefined : runtimeOf(file.runtime);
   return {
     ...(file.name !== undefined && { name: file.name }),
     ...(program && { program }),
@@ -77,7 +78,10 @@ export function settingsOf(
       workdir: posix.normalize(file.workdir).replace(/(?<=.)\/$/, ""),
     }),
     ...(file.user !== undefined && { user: String(file.user) }),
-    ...(range && { runtimeRange: range }),
+    ...(runtime && { runtime: runtime.name }),
+    ...(runtime?.range && { runtimeRange: runtime.range }),
+    ...(file.isolation !== undefined && { isolation: file.isolation }),
+    ...(file.include && { include: file.include.map((item) => includedOf(item, folder)) }),
     files: { include: file.files?.include ?? [], exclude: file.files?.exclude ?? [] },
     ...(memoryMib !== undefined && { memoryMib }),
     ...(file.cpus !== undefined && { cpus: file.cpus }),
@@ -94,6 +98,22 @@ export function settingsOf(
       kernel: file.kernel.includes("/") ? resolve(folder, file.kernel) : file.kernel,
     }),
   };
+}
+
+function runtimeOf(setting: NonNullable<WindlassFile["runtime"]>): {
+  name: RuntimeName;
+  range: string | undefined;
+} {
+  if (typeof setting === "object") return { name: "node", range: setting.node };
+  const [name = "", range] = setting.split("@", 2);
+  return { name: name as RuntimeName, range };
+}
+
+/** "HOST" or "HOST:GUEST"; without a place in the guest it is the same as on the host. */
+function includedOf(item: string, folder: string): PlacedFile {
+  const colon = item.indexOf(":/");
+  const hostPath = resolve(folder, colon < 0 ? item : item.slice(0, colon));
+  return { hostPath, guestPath: colon < 0 ? hostPath : posix.normalize(item.slice(colon + 1)) };
 }
 
 function templateOf(setting: NonNullable<WindlassFile["template"]>): TemplateSettings {

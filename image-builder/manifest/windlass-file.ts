@@ -9,6 +9,7 @@
  * too.
  */
 import { type Static, Type } from "typebox";
+import { RUNTIME_NAMES } from "../runtimes/runtime.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -144,12 +145,30 @@ export const WindlassFile = Type.Object(
     runtime: Type.Optional(
       Type.Union(
         [
-          Type.String({ pattern: "^node(@.+)?$" }),
+          Type.String({ pattern: `^(${RUNTIME_NAMES.join("|")})(@.+)?$` }),
           Type.Object({ node: Type.String({ minLength: 1 }) }, closed),
         ],
         {
-          description: 'Versions of Node that may run the program, such as "node@22"',
-          errorMessage: 'must be such as "node@22" or { node: ">=20 <25" }',
+          description:
+            'What runs the program, and which versions of it may: "node@22", "python", "native"; by default what the folder\'s files say',
+          errorMessage: `must be one of ${RUNTIME_NAMES.join(", ")}, such as "node@22", or { node: ">=20 <25" }`,
+        },
+      ),
+    ),
+    isolation: Type.Optional(
+      Type.Union([Type.Literal("process"), Type.Literal("thread")], {
+        description:
+          "Where a Node program runs: in a process of its own, or as a worker of the agent's (process)",
+        errorMessage: 'must be "process" or "thread"',
+      }),
+    ),
+    include: Type.Optional(
+      Type.Array(
+        Type.String({ pattern: "^[^:]+(:/[^:]*)?$", errorMessage: "must be a path of the host" }),
+        {
+          description:
+            'Files and folders of the host that the image has too: "/usr/share/zoneinfo", or "data:/srv/data"',
+          errorMessage: 'must be a list of paths, each perhaps with ":" and a place in the guest',
         },
       ),
     ),

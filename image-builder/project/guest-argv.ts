@@ -26,6 +26,7 @@ export function guestArgv(request: GuestArgvRequest): string[] {
     const flags = bundlePath === undefined ? [] : ["--enable-source-maps"];
     return [NODE_PATH, ...flags, ...program.nodeFlags, script, ...manifest.args];
   }
+  if (program.kind === "default") throw new TypeError("a Node program has an entry or a command");
   const [command = "", ...rest] = program.argv;
   return [...resolveCommand(request, command), ...rest, ...manifest.args];
 }

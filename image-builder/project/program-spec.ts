@@ -6,7 +6,12 @@ import type { Project } from "./project.ts";
 
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">): ProgramSpec {
+export interface SpecifiedProject extends Pick<Project, "argv"> {
+  /** Of a runtime that is not Node. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
+
+export function toProgramSpec(manifest: Manifest, project: SpecifiedProject): ProgramSpec {
   const isRoot = /^(0|root)(:|$)/.test(manifest.user);
   const { health, hooks, template } = manifest;
   return {
@@ -15,7 +20,8 @@ export function toProgramSpec(manifest: Manifest, project: Pick<Project, "argv">
       PATH: DEFAULT_PATH,
       // Another user's is in the guest's /etc/passwd.
       ...(isRoot && { HOME: "/root" }),
-      NODE_ENV: "production",
+      ...(manifest.runtime === "node" && { NODE_ENV: "production" }),
+      ...project.env,
       ...manifest.env,
     },
     workdir: manifest.workdir,

@@ -1,0 +1,50 @@
+/** All runtimes but Node's, each loaded when it is needed. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { RUNTIME_NAMES, type Runtime, type RuntimeName } from "./runtime.ts";
+
+type OtherRuntime = Exclude<RuntimeName, "node">;
+
+const LOADERS: Partial<Record<OtherRuntime, () => Promise<Runtime>>> = {
+  native: async () => (await import("./native-runtime.ts")).nativeRuntime,
+};
+
+/** What tells a folder's runtime, without loading it. */
+const MARKERS: Readonly<Record<RuntimeName, readonly string[]>> = {
+  node: ["package.json"],
+  deno: ["deno.json", "deno.jsonc"],
+  bun: ["bun.lock", "bun.lockb", "bunfig.toml"],
+  go: ["go.mod"],
+  rust: ["Cargo.toml"],
+  java: ["pom.xml", "build.gradle", "build.gradle.kts", "*.jar"],
+  python: ["pyproject.toml", "requirements.txt", "setup.py", "main.py", "app.py"],
+  ruby: ["Gemfile", "config.ru", "main.rb", "app.rb"],
+  wasm: ["*.wasm"],
+  c: ["Makefile", "main.c", "main.cc", "main.cpp"],
+  native: [],
+};
+/** A folder may have a package.json for its tools and be something else. */
+const BEFORE_NODE: readonly RuntimeName[] = ["deno", "bun"];
+
+/** @returns undefined for a runtime that Windlass knows by name only */
+export async function loadRuntime(name: OtherRuntime): Promise<Runtime | undefined> {
+  return await LOADERS[name]?.();
+}
+
+/** What a folder is by its files; undefined when nothing tells. A package.json is Node's, or Deno's and Bun's. */
+export function detectRuntime(folder: string): RuntimeName | undefined {
+  const names = readdirSync(folder);
+  const has = (name: RuntimeName): boolean =>
+    MARKERS[name].some((marker) =>
+      marker.startsWith("*")
+        ? names.some((file) => file.endsWith(marker.slice(1)))
+        : names.includes(marker),
+    );
+  const order = [...BEFORE_NODE, ...RUNTIME_NAMES.filter((name) => !BEFORE_NODE.includes(name))];
+  return order.find(has);
+}
+
+/** For messages: which file of a folder says so. */
+export function markersOf(folder: string, name: RuntimeName): string[] {
+  return MARKERS[name].map((marker) => join(folder, marker));
+}
