@@ -113,7 +113,8 @@ function runtimeOf(setting: NonNullable<WindlassFile["runtime"]>): {
 function includedOf(item: string, folder: string): PlacedFile {
   const colon = item.indexOf(":/");
   const hostPath = resolve(folder, colon < 0 ? item : item.slice(0, colon));
-  return { hostPath, guestPath: colon < 0 ? hostPath : posix.normalize(item.slice(colon + 1)) };
+  const guestPath = colon < 0 ? hostPath : item.slice(colon + 1);
+  return { hostPath, guestPath: posix.normalize(guestPath).replace(/(?<=.)\/$/, "") };
 }
 
 function templateOf(setting: NonNullable<WindlassFile["template"]>): TemplateSettings {

@@ -50,6 +50,8 @@ test("reads every key of windlass.yaml", async () => {
       workdir: /srv/
       user: 1000:1000
       runtime: node@22
+      isolation: thread
+      include: [/usr/share/zoneinfo, "data:/srv/data/"]
       files: { include: [.env], exclude: [docs] }
       memory: 1.5G
       cpus: 2
@@ -62,7 +64,12 @@ test("reads every key of windlass.yaml", async () => {
       kernel: ./vmlinuz
     `,
   });
-  const { source, kernel, ...rest } = manifest;
+  const { source, kernel, include, ...rest } = manifest;
+  assert.equal(
+    include.map(({ guestPath }) => guestPath),
+    ["/usr/share/zoneinfo", "/srv/data"],
+  );
+  assert.match(include[1]?.hostPath ?? "", /^\/.*\/data$/);
   assert.match(source, /windlass\.yaml$/);
   assert.match(kernel ?? "", /^\/.*\/vmlinuz$/);
   assert.equal(rest, {
@@ -72,7 +79,9 @@ test("reads every key of windlass.yaml", async () => {
     env: { PORT: "8080", VERSION: "1.10", MODE: "0644", ON: "true", TEXT: "yes" },
     workdir: "/srv",
     user: "1000:1000",
+    runtime: "node",
     runtimeRange: "22",
+    isolation: "thread",
     files: { include: [".env"], exclude: ["docs"] },
     memoryMib: 1536,
     cpus: 2,
@@ -231,6 +240,20 @@ test("refuses aliases that multiply", async () => {
   assert.match(error.message, /aliases cannot be expanded/);
 });
 
+test("knows a folder's runtime by its files, and by what the manifest says before that", async () => {
+  const runtime = async (files: Parameters<typeof load>[0]) => (await load(files)).runtime;
+  assert.is(await runtime({ "go.mod": "" }), "go");
+  assert.is(await runtime({ "app.jar": "" }), "java");
+  assert.is(await runtime({ "requirements.txt": "", "main.py": "" }), "python");
+  assert.is(await runtime({ "package.json": "{}", "index.js": "", "go.mod": "" }), "node");
+  assert.is(await runtime({ "package.json": "{}", "deno.json": "{}" }), "deno");
+  assert.is(await runtime({ "go.mod": "", "windlass.yaml": "runtime: native" }), "native");
+  const { program, runtimeRange } = await load({ "windlass.yaml": "runtime: python@3.11" });
+  assert.equal([program, runtimeRange], [{ kind: "default" }, "3.11"]);
+  const error = await failure({ "windlass.yaml": "runtime: cobol" });
+  assert.match(error.message, /must be one of node, deno/);
+});
+
 test("refuses two Windlass files", async () => {
   const error = await failure({ "windlass.yaml": "", "windlass.json": "{}" });
   assert.match(error.message, /holds both windlass\.yaml and windlass\.json/);
@@ -238,7 +261,10 @@ test("refuses two Windlass files", async () => {
 
 test("says what a folder without a package.json lacks", async () => {
   const error = await failure({ "notes.txt": "" });
-  assert.match(error.message, /There is no package\.json in .*, and no windlass\.yaml/);
+  assert.match(
+    error.message,
+    /There is no package\.json in .*, no windlass\.yaml, and no file that tells/,
+  );
   assert.is(error.code, "WL_IMAGE_PROJECT_INVALID");
 });
 
