@@ -13,6 +13,8 @@ export type ImageErrorCode =
   | "WL_IMAGE_KERNEL_UNAVAILABLE"
   /** The image store refuses: unknown image, image in use, damaged content. */
   | "WL_IMAGE_STORE"
+  /** A registry cannot be reached, refuses, or says what cannot be; or a reference names none. */
+  | "WL_IMAGE_REGISTRY"
   /** The host refused a file operation: disk full, read-only, no permission. */
   | "WL_IMAGE_IO";
 

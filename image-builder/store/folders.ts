@@ -34,3 +34,16 @@ export function windlassFolders(
     runtime,
   };
 }
+
+/** Where what the user set is kept: names and passwords of registries. */
+export function configFolder(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  const folder = (name: string): string | undefined => {
+    const value = environment[name];
+    return value !== undefined && isAbsolute(value) ? value : undefined;
+  };
+  const home = folder("WINDLASS_HOME");
+  if (home !== undefined) return join(home, "config");
+  return join(folder("XDG_CONFIG_HOME") ?? join(homedir(), ".config"), "windlass");
+}
