@@ -1,0 +1,3 @@
+module go-cgo
+
+go 1.19
