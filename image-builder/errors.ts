@@ -7,6 +7,8 @@ export type ImageErrorCode =
   | "WL_IMAGE_PROJECT_INVALID"
   /** An executable or library is not usable in the guest, or a library it needs is missing. */
   | "WL_IMAGE_BINARY_INVALID"
+  /** A project's compiler or build tool refuses it; its words are in the message. */
+  | "WL_IMAGE_COMPILE_FAILED"
   /** No runtime satisfies the request. */
   | "WL_IMAGE_RUNTIME_UNAVAILABLE"
   /** No kernel is on this machine, or the named one cannot be used. */
