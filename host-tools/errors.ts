@@ -42,6 +42,8 @@ export type HostErrorCode =
   | "WL_REPLAY_FAILED"
   /** A program's requests for memory cannot be recorded. */
   | "WL_RECORD_FAILED"
+  /** A conformance suite cannot be run: a program does not build or start, the target is lost. */
+  | "WL_CONFORMANCE_FAILED"
   /** The host refused a file operation: disk full, read-only, no permission. */
   | "WL_HOST_IO";
 

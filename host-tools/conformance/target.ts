@@ -23,6 +23,9 @@ export interface Outcome {
   readonly stdoutSizeBytes: number;
   readonly stderrSizeBytes: number;
   readonly timedOut: boolean;
+  /** Since 1970, by the clock of this host: before the command was started, and after it had ended. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
 }
 
 export const OUTPUT_MAX_BYTES = 8 * 1024 * 1024;
@@ -48,7 +51,10 @@ export interface Target extends AsyncDisposable {
    * @returns its absolute path there
    */
   put(hostFolder: string, waiting?: TargetWaiting): Promise<string>;
-  /** Runs a command to its end. An end by status, signal or time is an outcome, not an error. */
+  /**
+   * Runs a command to its end. An end by status, signal or time is an outcome, not an error.
+   * @throws {HostError} when it cannot be started, or the target is lost; the signal's reason
+   */
   run(command: TargetCommand, waiting?: TargetWaiting): Promise<Outcome>;
   /** Another like it, as it was when it was opened, for a row that wants one for itself. */
   fork(waiting?: TargetWaiting): Promise<Target>;

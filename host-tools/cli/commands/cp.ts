@@ -9,7 +9,7 @@ import { type CopyEnd, copyTarget, type FileKind, parseCopyEnd } from "../copy-p
 import type { Execute, Invocation } from "../invocation.ts";
 import { printableLine } from "../printable-text.ts";
 import { bytesText } from "../quantity-text.ts";
-import { packTar } from "../tar-pack.ts";
+import { packTar } from "../../guest-client/tar-pack.ts";
 import { unpackTar } from "../tar-unpack.ts";
 
 interface Copied {
