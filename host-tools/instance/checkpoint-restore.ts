@@ -69,6 +69,7 @@ export async function restoreMachine(
       publish: record.options.publish,
       alive,
       stateFd: state.fd,
+      paused: true,
       stderrLogPath: files.qemuLog,
       signal,
     },

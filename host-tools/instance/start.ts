@@ -7,6 +7,7 @@ import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import { INHERITED_FD } from "../qemu/machine.ts";
 import { loadState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
+import type { QmpEventOf } from "../qmp/session.ts";
 import { type BootPlan, planBoot } from "./boot-plan.ts";
 import { instanceDocument } from "./document.ts";
 import type { InstanceFiles } from "./instance-files.ts";
@@ -209,6 +210,7 @@ async function cloneMachine(
   const files = await filesForQemu(record, ownFiles);
   const mode = { kind: "load", memoryFile: { path: memory, access: "private" } } as const;
   await using stateFile: FileHandle = await open(state, "r");
+  let resumed: Promise<QmpEventOf<"RESUME">> | undefined;
   const launched = await launchQemu((forwards) => plan.describe(files, forwards, mode), {
     binary: plan.binary,
     publish: record.options.publish,
@@ -216,14 +218,22 @@ async function cloneMachine(
     stateFd: stateFile.fd,
     stderrLogPath: files.qemuLog,
     signal,
+    async first(qmp) {
+      resumed = qmp.waitForEvent("RESUME", { signal });
+      let isRunning = false;
+      const runs = (): void => {
+        isRunning = true;
+      };
+      resumed.then(runs, () => undefined);
+      await loadState(qmp, { fd: INHERITED_FD.state, withoutSharedMemory: true, signal });
+      // What an older Windlass saved stays as it was then: stopped.
+      if (!isRunning) await qmp.execute("cont");
+    },
   });
   const { qemu } = launched;
   const port = WakePort.of(qemu);
   try {
-    await loadState(qemu.qmp, { fd: INHERITED_FD.state, withoutSharedMemory: true, signal });
-    const resumed = qemu.qmp.waitForEvent("RESUME", { signal });
-    resumed.catch(() => undefined); // Looked at below.
-    await qemu.qmp.execute("cont");
+    if (!resumed) throw new TypeError("a machine is loaded while QEMU starts");
     // The guest's clock runs from then on; on a busy host that may be some time after we asked for it.
     const asleepMs = (await resumed).timeMs - template.stoppedAtMs;
     const { accelerator } = plan.choice;

@@ -176,6 +176,7 @@ export async function templateFromInstance(
         publish: [],
         alive,
         diesWithUs: true,
+        paused: true,
         stderrLogPath: files.qemuLog,
         signal,
       },

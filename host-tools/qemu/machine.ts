@@ -50,7 +50,7 @@ export type MachinePort =
   | { readonly name: string; readonly channel: true };
 
 /** The descriptors that QEMU may inherit, as it knows them. */
-export const INHERITED_FD = { lock: 3, state: 4, channel: 5 };
+export const INHERITED_FD = { lock: 3, state: 4, channel: 5, monitor: 6 };
 
 export interface Machine {
   /** Shown by `ps` on the host and in QEMU's errors. */

@@ -16,7 +16,7 @@ export interface MoveOptions {
 
 /**
  * @param source stopped; it can go on afterwards
- * @param target started with `incoming`, for a machine with the same traits; it is stopped afterwards
+ * @param target started with `incoming` and paused, for a machine with the same traits; it is stopped afterwards
  * @throws {HostError} WL_QEMU_FAILED with QEMU's words
  */
 export async function copyState(

@@ -7,7 +7,7 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { HostError } from "../errors.ts";
-import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
+import { beginQmp, type QmpConnection } from "../qmp/connection.ts";
 import { outcome } from "../qmp/deadline.ts";
 import type { QemuBinary } from "./binary.ts";
 import { hasChannel, qemuArguments } from "./command-line.ts";
@@ -15,8 +15,6 @@ import { explainQemuFailure, type QemuExit } from "./failure.ts";
 import { INHERITED_FD, type Machine } from "./machine.ts";
 import { identifyChild, type ProcessIdentity } from "./process-identity.ts";
 
-/** How often the monitor is tried while QEMU sets itself up, which takes 35-45 ms. */
-const MONITOR_POLL_INTERVAL_MS = 2;
 /** A QEMU whose monitor does not answer for so long hangs. */
 export const QEMU_START_TIMEOUT_MS = 10_000;
 /** How much of the end of QEMU's output is looked at. */
@@ -37,9 +35,23 @@ export interface QemuStart {
   readonly diesWithUs?: boolean | undefined;
   /** Leaves the vCPUs stopped until the QMP command `cont`. */
   readonly paused?: boolean | undefined;
+  /** Commands that are sent with the first one, before QEMU is there to answer; the start waits for their outcome. */
+  readonly first?: ((qmp: QmpConnection) => Promise<unknown>) | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * A monitor beside the one that listens: a pair of sockets, of which QEMU inherits one. It needs no path that must
+ * appear first, and no waiting.
+ */
+const FIRST_MONITOR = [
+  ...["-chardev", `socket,id=first-monitor,fd=${INHERITED_FD.monitor},server=off`],
+  ...["-mon", "chardev=first-monitor,mode=control"],
+];
+
+/** What is saved does not say whether it ran: it goes on where it is loaded, unless that QEMU was started paused. */
+const STATE_RUNS = ["-global", "migration.store-global-state=off"];
 
 export interface QemuProcess extends ProcessIdentity {
   /** Open; the caller closes it. QEMU goes on when it is closed. */
@@ -64,7 +76,8 @@ export interface QemuProcess extends ProcessIdentity {
  */
 export async function startQemu(machine: Machine, start: QemuStart): Promise<QemuProcess> {
   const { signal } = start;
-  const argv = [...qemuArguments(machine), ...(start.paused ? ["-S"] : [])];
+  const own = [...FIRST_MONITOR, ...STATE_RUNS, ...(start.paused ? ["-S"] : [])];
+  const argv = [...qemuArguments(machine), ...own];
   const channel = hasChannel(machine) ? "pipe" : "ignore";
   signal?.throwIfAborted();
   // A socket left by a dead QEMU would only be refused, but one must never be mistaken for ours.
@@ -74,7 +87,7 @@ export async function startQemu(machine: Machine, start: QemuStart): Promise<Qem
     const { size: logStart } = await log.stat();
     const { child, identity, exited } = await launch(start, argv, { log, channel });
     try {
-      const qmp = await firstMonitorAnswer(machine, { ...start, exited, log, logStart });
+      const qmp = await firstMonitorAnswer(child, { ...start, exited, log, logStart });
       child.unref();
       const waitForExit: QemuProcess["waitForExit"] = (wait) => keepAlive(child, exited, wait);
       return { ...identity, qmp, channel: channelOf(child), exited, waitForExit };
@@ -130,7 +143,7 @@ function launch(
   const guard = diesWithUs ? ["setpriv", "--pdeathsig", "SIGKILL"] : [];
   const [program = "", ...words] = [...guard, binary.path, ...argv];
   // INHERITED_FD has their order.
-  const inherited = [lockFd ?? "ignore", stateFd ?? "ignore", channel] as const;
+  const inherited = [lockFd ?? "ignore", stateFd ?? "ignore", channel, "pipe"] as const;
   return new Promise((resolve, reject) => {
     const child = spawn(program, words, {
       detached: true,
@@ -146,7 +159,8 @@ function launch(
       reject(new HostError("WL_QEMU_UNAVAILABLE", message, { next }, cause));
     });
     if (child.pid === undefined) return;
-    channelOf(child)?.on("error", () => undefined); // A QEMU that ends takes its end with it.
+    // A QEMU that ends takes its ends with it.
+    for (const socket of [channelOf(child), monitorOf(child)]) socket?.on("error", () => undefined);
     resolve({ child, identity: identifyChild(child.pid), exited });
   });
 }
@@ -156,41 +170,53 @@ function channelOf({ stdio }: ChildProcess): Socket | undefined {
   return (stdio[INHERITED_FD.channel] as Socket | null) ?? undefined;
 }
 
+function monitorOf({ stdio }: ChildProcess): Socket {
+  return stdio[INHERITED_FD.monitor] as Socket;
+}
+
 async function firstMonitorAnswer(
-  machine: Machine,
+  child: ChildProcess,
   context: QemuStart & {
     readonly exited: Promise<QemuExit>;
     readonly log: FileHandle;
     readonly logStart: number;
   },
 ): Promise<QmpConnection> {
-  const { exited, log, logStart, signal, timeoutMs = QEMU_START_TIMEOUT_MS } = context;
-  let exit: QemuExit | undefined;
-  const ended = new AbortController();
-  void exited.then((value) => {
-    exit = value;
-    ended.abort();
-  });
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const stop = AbortSignal.any([ended.signal, deadline, ...(signal ? [signal] : [])]);
-  for (;;) {
-    try {
-      return await connectQmp({ path: machine.qmpSocketPath, signal: stop, timeoutMs });
-    } catch (error) {
-      if (exit) throw await failure(exit, log, logStart);
-      signal?.throwIfAborted();
-      if (deadline.aborted || isTimeout(error)) {
-        throw new HostError(
-          "WL_QEMU_FAILED",
-          `QEMU's monitor did not answer in ${timeoutMs} ms`,
-          { next: "Check the load of this host, and try again" },
-          error,
-        );
-      }
-      if (!isDisconnect(error)) throw error;
-    }
-    await delay(MONITOR_POLL_INTERVAL_MS, undefined, { signal: stop }).catch(() => {});
+  const { exited, log, logStart, signal, timeoutMs = QEMU_START_TIMEOUT_MS, first } = context;
+  const socket = monitorOf(child);
+  const { qmp, negotiated } = beginQmp(socket, "its first monitor", { signal, timeoutMs });
+  const more = first?.(qmp);
+  more?.catch(() => undefined); // Looked at below.
+  try {
+    await negotiated;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!isTimeout(error)) throw await explained(error, exited, { log, logStart, timeoutMs });
+    throw new HostError(
+      "WL_QEMU_FAILED",
+      `QEMU's monitor did not answer in ${timeoutMs} ms`,
+      { next: "Check the load of this host, and try again" },
+      error,
+    );
   }
+  try {
+    await more;
+  } catch (error) {
+    await qmp.close();
+    throw error;
+  }
+  return qmp;
+}
+
+/** A monitor that hangs up belongs to a QEMU that ends, and that says why. */
+async function explained(
+  error: unknown,
+  exited: Promise<QemuExit>,
+  { log, logStart, timeoutMs }: { log: FileHandle; logStart: number; timeoutMs: number },
+): Promise<unknown> {
+  if (!isDisconnect(error)) return error;
+  const exit = await Promise.race([exited, delay(timeoutMs, undefined, { ref: false })]);
+  return exit ? await failure(exit, log, logStart) : error;
 }
 
 function isTimeout(error: unknown): boolean {

@@ -9,6 +9,7 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { HostError } from "../errors.ts";
 import type { QmpConnection } from "../qmp/connection.ts";
+import type { QmpWait } from "../qmp/session.ts";
 
 /** No limit: the other end is this host. Bytes per second. */
 const BANDWIDTH = 64 * 1024 ** 3;
@@ -65,7 +66,8 @@ export async function saveState(
 }
 
 /**
- * Loads a state into a machine that was started with `incoming`; it is stopped then.
+ * Loads a state into a machine that was started with `incoming`. It goes on by itself then, unless it was started
+ * paused.
  *
  * @param fd what QEMU inherited: the open file
  * @throws {HostError} WL_QEMU_FAILED when QEMU cannot use it
@@ -80,9 +82,10 @@ export async function loadState(
 ): Promise<void> {
   const ended = migrationEnd(qmp, signal);
   // QEMU takes them one after the other; each answer waited for is a millisecond of a clone's start.
+  const wait = { signal, timeoutMs: STATE_TIMEOUT_MS };
   await Promise.all([
-    allowMigration(qmp, withoutSharedMemory),
-    qmp.execute("migrate-incoming", { uri: `fd:${fd}` }, { signal }),
+    allowMigration(qmp, withoutSharedMemory, wait),
+    qmp.execute("migrate-incoming", { uri: `fd:${fd}` }, wait),
     ended,
   ]);
 }
@@ -91,13 +94,11 @@ export async function loadState(
 export async function allowMigration(
   qmp: QmpConnection,
   withoutSharedMemory: boolean,
+  wait: QmpWait = {},
 ): Promise<void> {
-  await qmp.execute("migrate-set-capabilities", {
-    capabilities: [
-      { capability: "events", state: true },
-      { capability: "x-ignore-shared", state: withoutSharedMemory },
-    ],
-  });
+  const events = { capability: "events", state: true } as const;
+  const shared = { capability: "x-ignore-shared", state: withoutSharedMemory } as const;
+  await qmp.execute("migrate-set-capabilities", { capabilities: [events, shared] }, wait);
 }
 
 /** For the end that sends. */

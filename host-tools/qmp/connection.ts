@@ -2,7 +2,7 @@
  * The way to one QEMU's monitor. QEMU serves one client per monitor socket at a time and lets others
  * wait in silence, so connections should be short-lived.
  */
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { HostError } from "../errors.ts";
 import type { QmpCommandName, QmpEventName, QmpReturn } from "./commands.ts";
 import { outcome } from "./deadline.ts";
@@ -82,20 +82,49 @@ export async function connectQmp(
     );
   }
   signal?.throwIfAborted();
-  const session = new QmpSession(connect({ path }), path);
-  try {
-    await outcome(session.greeted, {
-      signal,
-      timeoutMs,
-      expired: () =>
-        new HostError("WL_QMP_TIMEOUT", `QEMU sent no greeting on "${path}" in ${timeoutMs} ms`, {
-          next: "Check whether another program holds this monitor, or whether QEMU hangs",
-        }),
-    });
-    await session.execute("qmp_capabilities", {}, { signal, timeoutMs });
-  } catch (error) {
-    await session.close();
-    throw error;
-  }
-  return session;
+  const { qmp, negotiated } = beginQmp(connect({ path }), path, { signal, timeoutMs });
+  await negotiated;
+  return qmp;
+}
+
+export interface QmpBeginning {
+  /** Takes commands at once; QEMU sees them after the first. */
+  readonly qmp: QmpConnection;
+  /** Fulfilled when QEMU has greeted and left negotiation mode; else the connection is closed. */
+  readonly negotiated: Promise<void>;
+}
+
+/**
+ * The same over a socket that is connected, or about to be: QEMU may not even run yet, and finds what was sent
+ * when it does.
+ *
+ * @param path what errors call it
+ */
+export function beginQmp(
+  socket: Socket,
+  path: string,
+  { signal, timeoutMs = QMP_REPLY_TIMEOUT_MS }: QmpWait = {},
+): QmpBeginning {
+  const session = new QmpSession(socket, path);
+  const capabilities = session.execute("qmp_capabilities", {}, { signal, timeoutMs });
+  capabilities.catch(() => undefined); // Looked at below.
+  const negotiate = async (): Promise<void> => {
+    try {
+      await outcome(session.greeted, {
+        signal,
+        timeoutMs,
+        expired: () =>
+          new HostError("WL_QMP_TIMEOUT", `QEMU sent no greeting on "${path}" in ${timeoutMs} ms`, {
+            next: "Check whether another program holds this monitor, or whether QEMU hangs",
+          }),
+      });
+      await capabilities;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  };
+  const negotiated = negotiate();
+  negotiated.catch(() => undefined); // Its caller may wait for something else first.
+  return { qmp: session, negotiated };
 }
