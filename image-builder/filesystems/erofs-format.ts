@@ -107,12 +107,19 @@ export function encodeSuperBlock(fields: SuperBlock): Uint8Array {
   return block;
 }
 
-export interface InodeFields {
+export interface InodeExtent {
+  readonly linkCount: number;
+  readonly sizeBytes: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Since 1970. */
+  readonly modifiedSeconds: number;
+}
+
+export interface InodeFields extends InodeExtent {
   readonly layout: number;
   /** Type and permission bits. */
   readonly mode: number;
-  readonly linkCount: number;
-  readonly sizeBytes: number;
   /** First data block, or for a compressed file the count of its blocks. */
   readonly blockField: number;
   /** For the 32-bit stat call only; counts from 1. */
@@ -120,13 +127,16 @@ export interface InodeFields {
 }
 
 /** 32 bytes when everything fits the compact form, otherwise 64. */
-export function inodeBytes(sizeBytes: number, linkCount: number): number {
-  const compact = sizeBytes <= 0xffffffff && linkCount <= 0xffff;
+export function inodeBytes(extent: InodeExtent): number {
+  const { sizeBytes, linkCount, uid, gid, modifiedSeconds } = extent;
+  const isOwnerShort = uid <= 0xffff && gid <= 0xffff;
+  const compact =
+    sizeBytes <= 0xffffffff && linkCount <= 0xffff && isOwnerShort && modifiedSeconds === 0;
   return compact ? COMPACT_INODE_BYTES : EXTENDED_INODE_BYTES;
 }
 
 /**
- * Writes an inode; owner and times stay zero.
+ * Writes an inode.
  *
  * | compact | extended | length | meaning                            |
  * |---------|----------|--------|------------------------------------|
@@ -136,19 +146,27 @@ export function inodeBytes(sizeBytes: number, linkCount: number): number {
  * | 8       | 8        | 4 / 8  | size                               |
  * | 16      | 16       | 4      | first block, or compressed blocks  |
  * | 20      | 20       | 4      | serial                             |
+ * | 24      | 24       | 2 / 4  | user id                            |
+ * | 26      | 28       | 2 / 4  | group id                           |
+ * | -       | 32       | 8      | time of change, seconds since 1970 |
  */
 export function encodeInode(target: Uint8Array, at: number, fields: InodeFields): void {
   const view = new DataView(target.buffer, target.byteOffset + at);
-  const extended = inodeBytes(fields.sizeBytes, fields.linkCount) === EXTENDED_INODE_BYTES;
+  const extended = inodeBytes(fields) === EXTENDED_INODE_BYTES;
   view.setUint16(0, (extended ? 1 : 0) | (fields.layout << 1), true);
   view.setUint16(4, fields.mode, true);
   view.setUint32(16, fields.blockField, true);
   view.setUint32(20, fields.serial, true);
   if (extended) {
     view.setBigUint64(8, BigInt(fields.sizeBytes), true);
+    view.setUint32(24, fields.uid, true);
+    view.setUint32(28, fields.gid, true);
+    view.setBigUint64(32, BigInt(fields.modifiedSeconds), true);
     view.setUint32(44, fields.linkCount, true);
   } else {
     view.setUint16(6, fields.linkCount, true);
     view.setUint32(8, fields.sizeBytes, true);
+    view.setUint16(24, fields.uid, true);
+    view.setUint16(26, fields.gid, true);
   }
 }

@@ -29,6 +29,10 @@ export interface ErofsInode {
   readonly layout: number;
   readonly sizeBytes: number;
   readonly linkCount: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Since 1970. */
+  readonly modifiedSeconds: number;
   /** First block of flat data. */
   readonly firstBlock: number;
   /** Byte in the image behind the inode and its attributes. */
@@ -84,6 +88,9 @@ export async function readInode(volume: ErofsVolume, nid: number): Promise<Erofs
     layout: (format >> 1) & 7,
     sizeBytes,
     linkCount: extended ? inode.readUInt32LE(44) : inode.readUInt16LE(6),
+    uid: extended ? inode.readUInt32LE(24) : inode.readUInt16LE(24),
+    gid: extended ? inode.readUInt32LE(28) : inode.readUInt16LE(26),
+    modifiedSeconds: extended ? Number(inode.readBigUInt64LE(32)) : 0,
     firstBlock: inode.readUInt32LE(16),
     endOffset: offset + headBytes + attributeBytes,
   };

@@ -10,7 +10,13 @@ import {
   LAYOUT_PLAIN,
   SLOT_BYTES,
 } from "./erofs-format.ts";
-import { direntType, type ErofsNode, inlineTailBytes, inodeMode } from "./erofs-node.ts";
+import {
+  direntType,
+  type ErofsNode,
+  inlineTailBytes,
+  inodeExtent,
+  inodeMode,
+} from "./erofs-node.ts";
 import { readContentWhole } from "./file-content.ts";
 import type { ImageFile } from "./image-file.ts";
 import { createSlotAllocator } from "./slot-allocator.ts";
@@ -76,7 +82,7 @@ export async function writeMetadata(
 
 /** Bytes of an inode and what follows it. */
 function recordBytes(node: ErofsNode): number {
-  const head = inodeBytes(node.sizeBytes, node.linkCount);
+  const head = inodeBytes(inodeExtent(node));
   return node.data.kind === "flat"
     ? head + node.data.inlineBytes
     : head + extentIndexBytes(node.sizeBytes);
@@ -88,19 +94,20 @@ async function encodeRecord(
   node: ErofsNode,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { data, sizeBytes, linkCount, serial } = node;
+  const { data, sizeBytes, serial } = node;
+  const extent = inodeExtent(node);
   const mode = inodeMode(node);
-  const after = at + inodeBytes(sizeBytes, linkCount);
+  const after = at + inodeBytes(extent);
   if (data.kind === "compressed") {
     const layout = LAYOUT_COMPRESSED_FULL;
     const blockField = data.blocks;
-    encodeInode(area, at, { layout, mode, linkCount, sizeBytes, blockField, serial });
+    encodeInode(area, at, { ...extent, layout, mode, blockField, serial });
     encodeExtentIndex(area, after, data.extents, data.firstBlock, sizeBytes);
     return;
   }
   const layout = data.inlineBytes > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
   const blockField = data.firstBlock;
-  encodeInode(area, at, { layout, mode, linkCount, sizeBytes, blockField, serial });
+  encodeInode(area, at, { ...extent, layout, mode, blockField, serial });
   if (data.inlineBytes > 0) {
     area.set(await contentOf(node, sizeBytes - data.inlineBytes, signal), after);
   }

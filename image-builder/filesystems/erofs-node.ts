@@ -1,12 +1,13 @@
 /** The tree as erofs sees it: nodes with members, link counts and sizes; no block is assigned yet. */
 import { ImageError } from "../errors.ts";
-import { fileSizeBytes, type Tree, type TreeEntry } from "../rootfs/tree.ts";
+import { fileSizeBytes, type LinkEntry, type LinkedTree, type TreeEntry } from "../rootfs/tree.ts";
 import { directoryBytes } from "./erofs-directory.ts";
 import {
   BLOCK_BYTES,
   DIRENT_DIRECTORY,
   DIRENT_FILE,
   DIRENT_SYMLINK,
+  type InodeExtent,
   inodeBytes,
   MAX_NAME_BYTES,
   MODE_DIRECTORY,
@@ -48,24 +49,33 @@ export interface ErofsNode {
 }
 
 /**
- * @returns nodes in tree order, the root first
+ * @returns nodes in tree order, the root first; a hard link is a member of its folder but no node
  * @throws {ImageError} WL_IMAGE_PROJECT_INVALID for a name or link target that is too long, or two
  *   names that are the same in UTF-8
- * @throws {RangeError} when the tree has no root or an entry comes before its parent
+ * @throws {RangeError} when the tree has no root, an entry comes before its parent, or a hard link
+ *   names no file or symlink of the tree
  */
-export function planNodes(tree: Tree): readonly ErofsNode[] {
+export function planNodes(tree: LinkedTree): readonly ErofsNode[] {
+  const nodes: ErofsNode[] = [];
   const directories = new Map<string, ErofsNode>();
-  const nodes = tree.map((entry, index): ErofsNode => {
+  const links: LinkEntry[] = [];
+  const targets = new Map<string, ErofsNode | undefined>();
+  for (const entry of tree) if (entry.kind === "link") targets.set(entry.target, undefined);
+  for (const entry of tree) {
+    if (entry.kind === "link") {
+      links.push(entry);
+      continue;
+    }
     const slash = entry.path.lastIndexOf("/");
-    const parent = directories.get(entry.path.slice(0, slash) || "/");
     const isRoot = entry.path === "/";
-    if (isRoot ? index > 0 || entry.kind !== "directory" : !parent) {
+    const parent = isRoot ? undefined : parentNode(directories, entry.path);
+    if (isRoot && (nodes.length > 0 || entry.kind !== "directory")) {
       throw new RangeError(`${entry.path} comes before its parent directory`);
     }
     const node: ErofsNode = {
       entry,
       parent,
-      serial: index + 1,
+      serial: nodes.length + 1,
       members: [],
       linkCount: 1,
       sizeBytes: 0,
@@ -80,9 +90,17 @@ export function planNodes(tree: Tree): readonly ErofsNode[] {
       if (parent) parent.linkCount += 1;
     }
     if (parent) parent.members.push({ name: nameBytes(entry, slash), node });
-    return node;
-  });
+    if (entry.kind !== "directory" && targets.has(entry.path)) targets.set(entry.path, node);
+    nodes.push(node);
+  }
   if (nodes.length === 0) throw new RangeError("A tree needs a root directory");
+  for (const entry of links) {
+    const node = targets.get(entry.target);
+    if (!node) throw new RangeError(`${entry.path} is a link to ${entry.target}, which is no file`);
+    node.linkCount += 1;
+    const name = nameBytes(entry, entry.path.lastIndexOf("/"));
+    parentNode(directories, entry.path).members.push({ name, node });
+  }
   for (const node of nodes) {
     if (node.entry.kind === "directory") sortMembers(node);
     node.sizeBytes = contentBytes(node);
@@ -90,10 +108,22 @@ export function planNodes(tree: Tree): readonly ErofsNode[] {
   return nodes;
 }
 
+function parentNode(directories: ReadonlyMap<string, ErofsNode>, path: string): ErofsNode {
+  const parent = directories.get(path.slice(0, path.lastIndexOf("/")) || "/");
+  if (!parent) throw new RangeError(`${path} comes before its parent directory`);
+  return parent;
+}
+
+/** What decides how large the inode is. */
+export function inodeExtent({ entry, sizeBytes, linkCount }: ErofsNode): InodeExtent {
+  const { uid, gid } = entry.owner ?? { uid: 0, gid: 0 };
+  return { sizeBytes, linkCount, uid, gid, modifiedSeconds: entry.modifiedSeconds ?? 0 };
+}
+
 /** How many bytes of a flat node's content follow its inode: they must share one block. */
-export function inlineTailBytes({ sizeBytes, linkCount }: ErofsNode): number {
-  const tail = sizeBytes % BLOCK_BYTES;
-  return inodeBytes(sizeBytes, linkCount) + tail <= BLOCK_BYTES ? tail : 0;
+export function inlineTailBytes(node: ErofsNode): number {
+  const tail = node.sizeBytes % BLOCK_BYTES;
+  return inodeBytes(inodeExtent(node)) + tail <= BLOCK_BYTES ? tail : 0;
 }
 
 export function direntType(node: ErofsNode): number {
@@ -137,7 +167,7 @@ function contentBytes(node: ErofsNode): number {
   }
 }
 
-function nameBytes(entry: TreeEntry, slash: number): Uint8Array {
+function nameBytes(entry: TreeEntry | LinkEntry, slash: number): Uint8Array {
   const name = Buffer.from(entry.path.slice(slash + 1));
   if (name.length <= MAX_NAME_BYTES) return name;
   throw new ImageError(

@@ -28,6 +28,11 @@ export interface ErofsStat {
   readonly mode: number;
   readonly sizeBytes: number;
   readonly linkCount: number;
+  /** The same for all names of a file. */
+  readonly inode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly modifiedSeconds: number;
   readonly compressed: boolean;
 }
 
@@ -188,6 +193,10 @@ function statOf(inode: ErofsInode): ErofsStat {
     mode: inode.mode & 0o7777,
     sizeBytes: inode.sizeBytes,
     linkCount: inode.linkCount,
+    inode: inode.nid,
+    uid: inode.uid,
+    gid: inode.gid,
+    modifiedSeconds: inode.modifiedSeconds,
     compressed:
       inode.layout === LAYOUT_COMPRESSED_FULL || inode.layout === LAYOUT_COMPRESSED_COMPACT,
   };

@@ -6,7 +6,7 @@
  * streams through; what is kept in memory is the tree and the extents of compressed files.
  */
 import { availableParallelism } from "node:os";
-import { fileSizeBytes, type Tree } from "../rootfs/tree.ts";
+import { fileSizeBytes, type LinkedTree } from "../rootfs/tree.ts";
 import { isCompressible, writeFileData } from "./erofs-file-data.ts";
 import { BLOCK_BYTES, encodeSuperBlock, MAX_CLUSTER_BYTES } from "./erofs-format.ts";
 import { nidOf, placeInodes, writeDirectoryData, writeMetadata } from "./erofs-metadata.ts";
@@ -48,7 +48,7 @@ const MIN_THREADED_BYTES = 2 * 1024 * 1024;
  * @throws {RangeError} for an option out of range
  */
 export async function writeErofs(
-  tree: Tree,
+  tree: LinkedTree,
   target: string,
   options: ErofsOptions,
 ): Promise<ErofsImage> {
@@ -96,7 +96,7 @@ function openPool(
   return openPackerPool({ workerCount: workerCount ?? threads, clusterBytes, searchDepth });
 }
 
-function contentBytes(tree: Tree): number {
+function contentBytes(tree: LinkedTree): number {
   return tree.reduce((sum, entry) => sum + (entry.kind === "file" ? fileSizeBytes(entry) : 0), 0);
 }
 

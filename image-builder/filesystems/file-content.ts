@@ -31,17 +31,19 @@ export async function* readContent(
     return;
   }
   const { path, sizeBytes } = source;
+  const startBytes = source.kind === "range" ? source.offsetBytes : 0;
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, "r").catch(unreadable(path));
     const { size } = await handle.stat().catch(unreadable(path));
-    if (size !== sizeBytes) throw changed(path);
+    const isWhole = source.kind === "path" ? size === sizeBytes : size >= startBytes + sizeBytes;
+    if (!isWhole) throw changed(path);
     for (let at = offsetBytes; at < sizeBytes; ) {
       signal?.throwIfAborted();
       const piece = new Uint8Array(Math.min(pieceBytes, sizeBytes - at));
       for (let filled = 0; filled < piece.length; ) {
         const { bytesRead } = await handle
-          .read(piece, filled, piece.length - filled, at + filled)
+          .read(piece, filled, piece.length - filled, startBytes + at + filled)
           .catch(unreadable(path));
         if (bytesRead === 0) throw changed(path);
         filled += bytesRead;

@@ -1,31 +1,54 @@
 /**
  * The root tree: what a file system image is written from. Pure data; paths are absolute in the
- * guest ("/app/server.js"), "/"-separated, without ".", ".." or empty parts. Owner is always 0:0 and
- * times are always 0, so the same tree gives the same bytes on every machine.
+ * guest ("/app/server.js"), "/"-separated, without ".", ".." or empty parts. Owner and time are 0 unless
+ * an entry says otherwise, so the same tree gives the same bytes on every machine.
  */
+
+/** Who owns an entry and when it was changed: for roots that come with these (containers). */
+export interface Ownership {
+  /** Each 0 to 4294967294. Default 0:0. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Whole seconds since 1970, 0 or more. Default 0. */
+  readonly modifiedSeconds?: number | undefined;
+}
 
 /** Where the bytes of a file come from. */
 export type FileSource =
   | { readonly kind: "path"; readonly path: string; readonly sizeBytes: number }
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** A part of a file that holds the content of many. */
+  | {
+      readonly kind: "range";
+      readonly path: string;
+      readonly offsetBytes: number;
+      readonly sizeBytes: number;
+    };
 
-export interface DirectoryEntry {
+export interface DirectoryEntry extends Ownership {
   readonly kind: "directory";
   readonly path: string;
   /** Permission bits, for example 0o755. */
   readonly mode: number;
 }
 
-export interface FileEntry {
+export interface FileEntry extends Ownership {
   readonly kind: "file";
   readonly path: string;
   readonly mode: number;
   readonly source: FileSource;
 }
 
-export interface SymlinkEntry {
+export interface SymlinkEntry extends Ownership {
   readonly kind: "symlink";
   readonly path: string;
+  readonly target: string;
+}
+
+/** A further name (hard link) of a file or symlink of the tree. */
+export interface LinkEntry {
+  readonly kind: "link";
+  readonly path: string;
+  /** The path of that file or symlink; not of another link. */
   readonly target: string;
 }
 
@@ -34,8 +57,11 @@ export type TreeEntry = DirectoryEntry | FileEntry | SymlinkEntry;
 /** A complete, ordered tree: parents come before children, siblings in byte order of their UTF-8 names. */
 export type Tree = readonly TreeEntry[];
 
+/** The same with hard links. */
+export type LinkedTree = readonly (TreeEntry | LinkEntry)[];
+
 export function fileSizeBytes(entry: FileEntry): number {
-  return entry.source.kind === "path" ? entry.source.sizeBytes : entry.source.bytes.length;
+  return entry.source.kind === "bytes" ? entry.source.bytes.length : entry.source.sizeBytes;
 }
 
 /**
@@ -44,8 +70,10 @@ export function fileSizeBytes(entry: FileEntry): number {
  *
  * @throws {RangeError} when a path is not absolute and normal, or lies below a file or symlink.
  */
-export function orderTree(entries: Iterable<TreeEntry>): Tree {
-  const byPath = new Map<string, TreeEntry>();
+export function orderTree(entries: Iterable<TreeEntry>): Tree;
+export function orderTree(entries: Iterable<TreeEntry | LinkEntry>): LinkedTree;
+export function orderTree(entries: Iterable<TreeEntry | LinkEntry>): LinkedTree {
+  const byPath = new Map<string, TreeEntry | LinkEntry>();
   for (const entry of entries) {
     checkPath(entry.path);
     byPath.set(entry.path, entry);
