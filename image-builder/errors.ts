@@ -9,6 +9,8 @@ export type ImageErrorCode =
   | "WL_IMAGE_BINARY_INVALID"
   /** A project's compiler or build tool refuses it; its words are in the message. */
   | "WL_IMAGE_COMPILE_FAILED"
+  /** A container image, one of its documents or one of its layers cannot be used. */
+  | "WL_IMAGE_CONTAINER_INVALID"
   /** No runtime satisfies the request. */
   | "WL_IMAGE_RUNTIME_UNAVAILABLE"
   /** No kernel is on this machine, or the named one cannot be used. */
