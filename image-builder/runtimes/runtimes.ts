@@ -6,6 +6,9 @@ import { RUNTIME_NAMES, type Runtime, type RuntimeName } from "./runtime.ts";
 type OtherRuntime = Exclude<RuntimeName, "node">;
 
 const LOADERS: Partial<Record<OtherRuntime, () => Promise<Runtime>>> = {
+  go: async () => (await import("./go-runtime.ts")).goRuntime,
+  rust: async () => (await import("./rust-runtime.ts")).rustRuntime,
+  c: async () => (await import("./c-runtime.ts")).cRuntime,
   native: async () => (await import("./native-runtime.ts")).nativeRuntime,
 };
 
