@@ -102,11 +102,16 @@ async function buildProgramSide(folder: string): Promise<void> {
     logLevel: "warning",
   } as const;
   const preload = join(folder, "preload.cjs");
+  const thread = join(folder, "thread.cjs");
   const library = { ...common, entryPoints: ["guest/program/index.ts"] };
   await Promise.all([
     build({
       ...{ ...common, entryPoints: ["guest/program/preload.ts"] },
       ...{ outfile: preload, format: "cjs", minify: true },
+    }),
+    build({
+      ...{ ...common, entryPoints: ["guest/program/thread.ts"] },
+      ...{ outfile: thread, format: "cjs", minify: true },
     }),
     build({ ...library, outfile: join(folder, "guest.js"), format: "esm" }),
     build({ ...library, outfile: join(folder, "guest.cjs"), format: "cjs" }),

@@ -92,6 +92,12 @@ export const ProgramSpec = Type.Object(
     isNode: Type.Boolean({
       description: "Whether V8's heap limit is to be set from the guest size",
     }),
+    isolation: Type.Optional(
+      Type.Union([Type.Literal("process"), Type.Literal("thread")], {
+        description:
+          "thread: a Node program runs as a worker in the agent's process; default process",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -48,6 +48,13 @@ const V8_DEFAULT_MOST_MIB = 2048;
 /** Within this factor the default stands: under any V8 flag Node compiles its own library anew. */
 const NEAR_ENOUGH = 1.5;
 
+const HEAP_SHARE = 0.75;
+
+/** V8's heap limit for a program that is a thread of the agent: that of its own heap, and no flag. */
+export function threadHeapMib(availableMib: number): number {
+  return Math.max(1, Math.floor(availableMib * HEAP_SHARE));
+}
+
 /**
  * V8's heap limit for a program in this machine: three quarters of what is available when it starts.
  *
@@ -56,7 +63,7 @@ const NEAR_ENOUGH = 1.5;
 export function heapLimitMib(totalMib: number, availableMib: number): number | undefined {
   const half = totalMib / 2;
   const byDefault = Math.min(Math.max(half, V8_DEFAULT_LEAST_MIB), V8_DEFAULT_MOST_MIB);
-  const wanted = Math.floor(availableMib * 0.75);
+  const wanted = Math.floor(availableMib * HEAP_SHARE);
   const isNear = wanted < byDefault * NEAR_ENOUGH && byDefault < wanted * NEAR_ENOUGH;
   return isNear ? undefined : wanted;
 }

@@ -11,7 +11,7 @@ const CONSOLE_QUEUE_BYTES = 64 * 1024;
 
 export class Journal {
   readonly #portFd: number | undefined;
-  readonly #console: ConsoleWriter;
+  #console: ConsoleWriter;
 
   constructor(portFd: number | undefined, consoleFd: number) {
     this.#portFd = portFd;
@@ -21,6 +21,11 @@ export class Journal {
   /** undefined on a machine without a journal. */
   get fd(): number | undefined {
     return this.#portFd;
+  }
+
+  /** From now on this is the console. */
+  useConsole(fd: number): void {
+    this.#console = new ConsoleWriter(fd);
   }
 
   write(record: JournalRecord): void {

@@ -2,7 +2,7 @@
  * The agent process, child of `/init`. In order of need: identity, journal, network, the program, and
  * only then the REST server, so that the program answers as early as it can.
  */
-import { chownSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type ListenOptions, type Server } from "node:net";
 import type { Credentials } from "../agent/guest-system.ts";
 import { LogBuffer } from "../agent/log-buffer.ts";
@@ -27,7 +27,9 @@ import { readKernelLog } from "./kernel-log.ts";
 import { listeningPorts, loopbackPorts, type SocketTables } from "./listening-ports.ts";
 import { preventThrashing } from "./memory-pressure.ts";
 import { configureNetwork } from "./network.ts";
+import { type OpenOutput, standardPipes } from "./output-pipe.ts";
 import { ProgramSupervisor } from "./program-supervisor.ts";
+import { ProgramWorker, type ThreadOptions } from "./program-worker.ts";
 import { ScratchDisk } from "./scratch-disk.ts";
 import { gateSystem } from "./template-system.ts";
 import { resolveUser } from "./user-database.ts";
@@ -92,6 +94,7 @@ async function main(): Promise<void> {
     memory: readMemory,
     uptimeMs,
     parent: () => parent,
+    startThread: threads(native),
     onEnded: () => {
       if (document.program.onExit === "poweroff") process.exit(0);
     },
@@ -163,6 +166,16 @@ async function main(): Promise<void> {
     agentOptions.instance = { id: document.id, name: document.name };
     writeHosts(document.hostname);
   }
+}
+
+/** Programs as threads of this process: its standard output is theirs from the first one on. */
+function threads(native: NativeLibrary): (options: ThreadOptions) => ProgramWorker {
+  let openOutput: OpenOutput | undefined;
+  return (options) => {
+    if (!openOutput) journal.useConsole(openSync(`/proc/self/fd/${STANDARD_OUTPUT}`, "w"));
+    openOutput ??= standardPipes(native);
+    return new ProgramWorker(options, { openOutput });
+  };
 }
 
 /** Names and network, where they are not set yet. */

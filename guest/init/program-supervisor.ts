@@ -12,8 +12,9 @@ import type { JournalRecord, OutputRecord } from "../api/journal.ts";
 import type { Parent } from "../api/parent.ts";
 import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
 import { programEnvironment } from "../api/program-environment.ts";
-import { exitReason, heapLimitMib } from "./exit-reason.ts";
+import { exitReason, heapLimitMib, threadHeapMib } from "./exit-reason.ts";
 import { HealthMonitor } from "./health-monitor.ts";
+import type { ThreadOptions } from "./program-worker.ts";
 
 /** Waits between restarts: doubles from the first to the last, starts anew after a good run. */
 const BACKOFF_FIRST_MS = 100;
@@ -53,12 +54,16 @@ export interface SupervisorOptions {
   readonly uptimeMs: () => number;
   /** Of a machine that is a clone. */
   readonly parent: () => Parent | null;
+  /** Starts a program whose isolation is "thread". @throws {Error} saying why it cannot */
+  readonly startThread?: ((options: ThreadOptions) => ProgramChild) | undefined;
   /** The program has ended and will not be started again. */
   readonly onEnded: () => void;
 }
 
 /** What there must be of a child process; node:child_process has such ones. */
 export interface ProgramChild {
+  /** It has no process of its own: `pid` is the agent's. */
+  readonly isThread?: boolean;
   readonly pid?: number | undefined;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
@@ -125,7 +130,7 @@ export class ProgramSupervisor implements ProgramControl {
     this.#own(child);
     if (child.pid === undefined) return;
     this.#state = "running";
-    takePrivilegesFrom("/proc", child.pid);
+    if (!child.isThread) takePrivilegesFrom("/proc", child.pid);
     this.#phase("program-started");
     this.#watch(user, LISTEN_POLL_MS);
   }
@@ -159,8 +164,10 @@ export class ProgramSupervisor implements ProgramControl {
     this.#state = "starting";
   }
 
-  #spawn({ uid, gid, home }: Credentials): ProgramChild {
+  #spawn(user: Credentials): ProgramChild {
     const { spec, environment, memory } = this.#options;
+    if (spec.isolation === "thread") return this.#startThread(user);
+    const { uid, gid, home } = user;
     const [path = "", ...args] = spec.argv;
     const { totalMib, availableMib } = memory();
     const heapMib = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
@@ -171,6 +178,19 @@ export class ProgramSupervisor implements ProgramControl {
       detached: true,
       uid,
       gid,
+    });
+  }
+
+  #startThread({ uid, home }: Credentials): ProgramChild {
+    const { spec, environment, memory, startThread } = this.#options;
+    if (!startThread || !spec.isNode) throw new Error("only a Node program can run as a thread");
+    if (uid !== process.getuid?.()) throw new Error("a thread has the agent's user, root");
+    return startThread({
+      argv: spec.argv,
+      workdir: spec.workdir,
+      environment: programEnvironment(environment, { home, heapMib: undefined, isNode: false }),
+      openStdin: spec.openStdin ?? false,
+      heapMib: threadHeapMib(memory().availableMib),
     });
   }
 
@@ -190,7 +210,7 @@ export class ProgramSupervisor implements ProgramControl {
       });
       child.once("exit", (code, signal) => {
         // What it started and left behind would keep its ports and its output: the run is over as a whole.
-        endGroup(pid);
+        if (!child.isThread) endGroup(pid);
         void drained(child).then(() => {
           this.#finish(code, signal, this.#explain(pid, code, signal));
           resolve();

@@ -25,6 +25,7 @@ export function starterFile(
 ): Uint8Array {
   const { argv, env, workdir, user, isNode, openStdin } = program;
   const fitsHeap = memoryMib >= NODE_MEMORY_MIN_MIB && memoryMib <= NODE_MEMORY_MAX_MIB;
+  if (program.isolation === "thread") return new Uint8Array();
   const isSimple = ROOT.test(user) && !scratch && !openStdin && (!isNode || fitsHeap);
   if (!isSimple || network.mode === "dhcp") return new Uint8Array();
   return starterExecutable({

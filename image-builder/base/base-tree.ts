@@ -20,6 +20,7 @@ export const BASE_GUEST_FILES = [
   "agent.js",
   "koffi.node",
   "preload.cjs",
+  "thread.cjs",
   "guest.js",
   "guest.cjs",
 ] as const;
@@ -55,6 +56,7 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
     ...(cache.length > 0 ? [file(`${agentPath}.cache`, cache)] : []),
     file(`${AGENT_FOLDER}/koffi.node`, await readFile(join(guestFolder, "koffi.node"))),
     file(`${AGENT_FOLDER}/preload.cjs`, await readFile(join(guestFolder, "preload.cjs"))),
+    file(`${AGENT_FOLDER}/thread.cjs`, await readFile(join(guestFolder, "thread.cjs"))),
     file(`${AGENT_FOLDER}/kernel-random.node`, kernelRandomAddon()),
     ...(await libraryEntries(guestFolder)),
   ];

@@ -42,5 +42,6 @@ export function toProgramSpec(manifest: Manifest, project: SpecifiedProject): Pr
     onExit: manifest.onExit,
     stopSignal: "SIGTERM",
     isNode: project.argv[0] === NODE_PATH,
+    ...(manifest.isolation === "thread" && { isolation: "thread" as const }),
   };
 }
