@@ -125,7 +125,10 @@ function decoded(auth: unknown): Credentials | undefined {
 
 /** Docker's keys are hosts, or addresses with scheme and path. */
 function hostOf(key: string): string {
-  return key.replace(/^https?:\/\//, "").replace(/\/.*$/, "").toLowerCase();
+  return key
+    .replace(/^https?:\/\//, "")
+    .replace(/\/.*$/, "")
+    .toLowerCase();
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
