@@ -1,0 +1,108 @@
+/** What a container image says of its program (OCI image specification, "Image Configuration"; Docker's is the same). */
+import { constants } from "node:os";
+import type { Health, ProgramPort } from "../../guest/api/program.ts";
+import { containerError, quoted } from "./container-error.ts";
+import { Document, parseDigest } from "./document.ts";
+import type { Digest } from "./layer-stream.ts";
+
+export interface ContainerConfig {
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** name, uid, name:group or uid:gid; empty is root. */
+  readonly user: string;
+  /** Absolute. */
+  readonly workdir: string;
+  readonly ports: readonly ProgramPort[];
+  readonly volumes: readonly string[];
+  readonly stopSignal: string;
+  readonly health?: Health | undefined;
+}
+
+const NANOSECONDS_PER_MS = 1_000_000;
+/** Docker's, where the image says nothing. */
+const HEALTH_DEFAULT_MS = 30_000;
+const HEALTH_RETRIES = 3;
+
+/** @throws {ImageError} WL_IMAGE_CONTAINER_INVALID; also for an image of another platform */
+export function parseConfig(document: Document): { config: ContainerConfig; diffIds: Digest[] } {
+  const rootfs = document.document("rootfs");
+  if (!rootfs) {
+    throw containerError(`${document.title} has no "rootfs": it is no container image`, {
+      next: "Name the reference of a container image",
+    });
+  }
+  const platform = `${document.text("os") ?? ""}/${document.text("architecture") ?? ""}`;
+  if (platform !== "linux/amd64") {
+    throw containerError(`The image is for ${quoted(platform)}, Windlass runs linux/amd64`, {
+      next: "Get the image for linux/amd64",
+    });
+  }
+  const diffIds = rootfs.texts("diff_ids").map((text) => parseDigest(text, rootfs.title));
+  const config = document.document("config") ?? new Document("config", {});
+  const workdir = config.text("WorkingDir") || "/";
+  return {
+    diffIds,
+    config: {
+      entrypoint: config.texts("Entrypoint"),
+      cmd: config.texts("Cmd"),
+      env: variables(config.texts("Env")),
+      user: config.text("User") ?? "",
+      workdir: workdir.startsWith("/") ? workdir : `/${workdir}`,
+      ports: Object.keys(config.document("ExposedPorts")?.fields ?? {}).flatMap(exposedPorts),
+      volumes: Object.keys(config.document("Volumes")?.fields ?? {}),
+      stopSignal: signalName(config.text("StopSignal") || "SIGTERM"),
+      health: healthOf(config.document("Healthcheck")),
+    },
+  };
+}
+
+function variables(lines: readonly string[]): Record<string, string> {
+  const entries = lines.map((line): [string, string] => {
+    const equals = line.indexOf("=");
+    if (equals <= 0 || line.includes("\0")) {
+      throw containerError(`The image has the variable ${quoted(line)}, which is no NAME=VALUE`);
+    }
+    return [line.slice(0, equals), line.slice(equals + 1)];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** "80", "80/tcp", "5000-5010/udp"; sctp is none of ours. */
+function exposedPorts(text: string): ProgramPort[] {
+  const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? first);
+  if (!match || first < 1 || last > 65_535 || last < first) {
+    throw containerError(`The image exposes ${quoted(text)}, which is no port`);
+  }
+  const protocol = (match[3] ?? "tcp").toLowerCase();
+  if (protocol === "sctp") return [];
+  return Array.from({ length: last - first + 1 }, (_, index) => ({
+    port: first + index,
+    protocol: protocol === "udp" ? "udp" : "tcp",
+  }));
+}
+
+/** "SIGQUIT", "QUIT" or "3", as Docker takes them. */
+function signalName(text: string): string {
+  const byNumber = Object.entries(constants.signals).find(([, value]) => String(value) === text);
+  const name = byNumber?.[0] ?? (text.startsWith("SIG") ? text : `SIG${text}`);
+  if (Object.hasOwn(constants.signals, name)) return name;
+  throw containerError(`The image is stopped with the signal ${quoted(text)}, which is unknown`);
+}
+
+function healthOf(check: Document | undefined): Health | undefined {
+  const [kind, ...words] = check?.texts("Test") ?? [];
+  if (!check || kind === undefined || kind === "NONE" || words.length === 0) return undefined;
+  const argv = kind === "CMD" ? words : ["/bin/sh", "-c", words.join(" ")];
+  const ms = (key: string, otherwise: number): number =>
+    Math.round((check.size(key) ?? 0) / NANOSECONDS_PER_MS) || otherwise;
+  return {
+    check: { kind: "exec", argv },
+    intervalMs: Math.max(100, ms("Interval", HEALTH_DEFAULT_MS)),
+    timeoutMs: ms("Timeout", HEALTH_DEFAULT_MS),
+    retries: check.size("Retries") || HEALTH_RETRIES,
+    startPeriodMs: ms("StartPeriod", 0),
+  };
+}

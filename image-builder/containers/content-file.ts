@@ -1,0 +1,99 @@
+/** The content of a layer's files, one after the other in one file of the build's cache. */
+import { type FileHandle, open } from "node:fs/promises";
+import type { FileSource } from "../rootfs/tree.ts";
+import { withIoError } from "../runtimes/io-error.ts";
+import { containerError, quoted } from "./container-error.ts";
+import type { TarMember } from "./tar-reader.ts";
+
+/** What is gathered before it is written. */
+const BUFFER_BYTES = 1024 * 1024;
+
+/** How much of something there may be; shared by all layers of an image. */
+export interface Allowance {
+  leftBytes: number;
+}
+
+export class ContentFile implements AsyncDisposable {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #allowance: Allowance;
+  readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  /** Where the buffer belongs. */
+  #bufferAt = 0;
+  #buffered = 0;
+  #sizeBytes = 0;
+
+  private constructor(path: string, file: FileHandle, allowance: Allowance) {
+    this.path = path;
+    this.#file = file;
+    this.#allowance = allowance;
+  }
+
+  /** @param path of a file that is not there yet */
+  static async create(path: string, allowance: Allowance): Promise<ContentFile> {
+    const file = await withIoError("write", path, open(path, "wx", 0o600));
+    return new ContentFile(path, file, allowance);
+  }
+
+  /**
+   * Takes a member's content; holes stay holes.
+   *
+   * @throws {ImageError} WL_IMAGE_CONTAINER_INVALID when the files are larger than allowed
+   */
+  async add(member: Pick<TarMember, "name" | "sizeBytes" | "content">): Promise<FileSource> {
+    const { sizeBytes } = member;
+    if (sizeBytes === 0) return { kind: "bytes", bytes: new Uint8Array(0) };
+    this.#allowance.leftBytes -= sizeBytes;
+    if (this.#allowance.leftBytes < 0) {
+      throw containerError(
+        `${quoted(member.name)} has ${sizeBytes} bytes; the files of the image are larger than Windlass unpacks`,
+        { next: "Build a smaller image" },
+      );
+    }
+    const offsetBytes = this.#sizeBytes;
+    this.#sizeBytes += sizeBytes;
+    for await (const piece of member.content()) {
+      await this.#write(offsetBytes + piece.offsetBytes, piece.bytes);
+    }
+    return { kind: "range", path: this.path, offsetBytes, sizeBytes };
+  }
+
+  /** Nothing is added any more; the content can be read. */
+  async finish(): Promise<void> {
+    await this.#flush();
+    await withIoError("write", this.path, this.#file.truncate(this.#sizeBytes));
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #write(at: number, bytes: Uint8Array): Promise<void> {
+    if (at !== this.#bufferAt + this.#buffered || this.#buffered + bytes.length > BUFFER_BYTES) {
+      await this.#flush();
+      this.#bufferAt = at;
+    }
+    if (bytes.length >= BUFFER_BYTES) {
+      await this.#writeAll(at, bytes);
+      this.#bufferAt = at + bytes.length;
+      return;
+    }
+    this.#buffer.set(bytes, this.#buffered);
+    this.#buffered += bytes.length;
+  }
+
+  async #flush(): Promise<void> {
+    await this.#writeAll(this.#bufferAt, this.#buffer.subarray(0, this.#buffered));
+    this.#bufferAt += this.#buffered;
+    this.#buffered = 0;
+  }
+
+  async #writeAll(at: number, bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const left = bytes.length - done;
+      const work = this.#file.write(bytes, done, left, at + done);
+      done += (await withIoError("write", this.path, work)).bytesWritten;
+    }
+  }
+}

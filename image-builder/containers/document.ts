@@ -1,0 +1,115 @@
+/** JSON documents of container images: bounded, and checked field by field. */
+import { containerError, quoted } from "./container-error.ts";
+import type { Digest } from "./layer-stream.ts";
+
+/** Of an index, a manifest or a configuration; registries take no larger manifest. */
+export const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
+const LIST_LENGTH_MAX = 10_000;
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * A JSON object and where it comes from; a field that is null is one that is absent, as Go writes it.
+ * Its methods throw ImageError WL_IMAGE_CONTAINER_INVALID when a field is of another kind.
+ */
+export class Document {
+  readonly title: string;
+  readonly fields: Fields;
+
+  constructor(title: string, value: unknown) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw containerError(`${title} is no JSON object`);
+    }
+    this.title = title;
+    this.fields = value as Fields;
+  }
+
+  /** @param title for messages: "index.json" */
+  static parse(title: string, bytes: Uint8Array): Document {
+    return new Document(title, parseJson(title, bytes));
+  }
+
+  has(key: string): boolean {
+    return Object.hasOwn(this.fields, key) && this.fields[key] !== null;
+  }
+
+  text(key: string): string | undefined {
+    return this.#field(key, "string") as string | undefined;
+  }
+
+  requiredText(key: string): string {
+    return this.text(key) ?? this.#missing(key);
+  }
+
+  /** A whole number, 0 or more. */
+  size(key: string): number | undefined {
+    const value = this.#field(key, "number") as number | undefined;
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return value;
+    throw containerError(`${quoted(key)} of ${this.title} is ${value}, not a whole number`);
+  }
+
+  requiredSize(key: string): number {
+    return this.size(key) ?? this.#missing(key);
+  }
+
+  document(key: string): Document | undefined {
+    if (!this.has(key)) return undefined;
+    return new Document(`${quoted(key)} of ${this.title}`, this.fields[key]);
+  }
+
+  documents(key: string): Document[] {
+    const title = `An item of ${quoted(key)} of ${this.title}`;
+    return this.#list(key).map((item) => new Document(title, item));
+  }
+
+  texts(key: string): string[] {
+    return this.#list(key).map((item) => {
+      if (typeof item === "string") return item;
+      throw containerError(`${quoted(key)} of ${this.title} holds something that is no string`);
+    });
+  }
+
+  digest(key: string): Digest {
+    return parseDigest(this.requiredText(key), this.title);
+  }
+
+  #list(key: string): readonly unknown[] {
+    if (!this.has(key)) return [];
+    const value = this.fields[key];
+    if (Array.isArray(value) && value.length <= LIST_LENGTH_MAX) return value;
+    const why = Array.isArray(value) ? "is too long" : "is no list";
+    throw containerError(`${quoted(key)} of ${this.title} ${why}`);
+  }
+
+  #field(key: string, type: "string" | "number"): unknown {
+    if (!this.has(key)) return undefined;
+    const value = this.fields[key];
+    // biome-ignore lint/suspicious/useValidTypeof: it is one of two literals
+    if (typeof value === type) return value;
+    throw containerError(`${quoted(key)} of ${this.title} is no ${type}`);
+  }
+
+  #missing(key: string): never {
+    throw containerError(`${this.title} has no ${quoted(key)}`);
+  }
+}
+
+/** @throws {ImageError} WL_IMAGE_CONTAINER_INVALID */
+export function parseJson(title: string, bytes: Uint8Array): unknown {
+  if (bytes.length > DOCUMENT_BYTES_MAX) {
+    throw containerError(`${title} has ${bytes.length} bytes, more than is read`);
+  }
+  try {
+    return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch (cause) {
+    throw containerError(`${title} is no JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** @throws {ImageError} WL_IMAGE_CONTAINER_INVALID for one of another form or algorithm */
+export function parseDigest(text: string, title: string): Digest {
+  if (/^sha256:[0-9a-f]{64}$/.test(text) || /^sha512:[0-9a-f]{128}$/.test(text)) {
+    return text as Digest;
+  }
+  throw containerError(`${title} has the digest ${quoted(text)}, which Windlass does not know`);
+}
