@@ -8,7 +8,9 @@ type OtherRuntime = Exclude<RuntimeName, "node">;
 const LOADERS: Partial<Record<OtherRuntime, () => Promise<Runtime>>> = {
   go: async () => (await import("./go-runtime.ts")).goRuntime,
   rust: async () => (await import("./rust-runtime.ts")).rustRuntime,
+  java: async () => (await import("./java-runtime.ts")).javaRuntime,
   c: async () => (await import("./c-runtime.ts")).cRuntime,
+  python: async () => (await import("./python-runtime.ts")).pythonRuntime,
   native: async () => (await import("./native-runtime.ts")).nativeRuntime,
 };
 
@@ -19,11 +21,11 @@ const MARKERS: Readonly<Record<RuntimeName, readonly string[]>> = {
   bun: ["bun.lock", "bun.lockb", "bunfig.toml"],
   go: ["go.mod"],
   rust: ["Cargo.toml"],
-  java: ["pom.xml", "build.gradle", "build.gradle.kts", "*.jar"],
+  java: ["pom.xml", "build.gradle", "build.gradle.kts", "*.jar", "*.java"],
   python: ["pyproject.toml", "requirements.txt", "setup.py", "main.py", "app.py"],
   ruby: ["Gemfile", "config.ru", "main.rb", "app.rb"],
   wasm: ["*.wasm"],
-  c: ["Makefile", "main.c", "main.cc", "main.cpp"],
+  c: ["Makefile", "makefile", "GNUmakefile", "main.c", "main.cc", "main.cpp"],
   native: [],
 };
 /** A folder may have a package.json for its tools and be something else. */

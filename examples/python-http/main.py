@@ -1,0 +1,31 @@
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = b"Hello from Windlass\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+def main():
+    # As for every program, SIGTERM is how it is asked to end: here with status 0.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    server = ThreadingHTTPServer(("", int(os.environ.get("PORT", "8080"))), Handler)
+    print("listening on", server.server_port)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
