@@ -14,10 +14,13 @@ import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
 import { FIRST_STAGE_FORMAT, firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { type Kernel, KernelStore, vmlinuzPath } from "./kernels/kernel-store.ts";
+import { executableManifest } from "./manifest/executable-manifest.ts";
 import type { Manifest, TemplateSettings } from "./manifest/manifest.ts";
 import { loadManifest } from "./manifest/manifest-file.ts";
 import { toProgramSpec } from "./project/program-spec.ts";
 import { collectProject, type Project } from "./project/project.ts";
+import { checkThread, refuseThread } from "./project/thread-check.ts";
+import { baseSystemFiles, programSystemFiles } from "./rootfs/system-files.ts";
 import { orderTree, type TreeEntry } from "./rootfs/tree.ts";
 import { closureEntries } from "./runtimes/closure-entries.ts";
 import { libraryClosure } from "./runtimes/library-closure.ts";
@@ -63,8 +66,10 @@ export interface BuildProgress {
 }
 
 export interface BuildOptions {
-  /** The project. */
+  /** The project; for `file`, the folder that a lock file of traced runs lies in. */
   readonly folder: string;
+  /** Absolute path of an executable or script that is the whole project (executable-manifest.ts). */
+  readonly file?: string | undefined;
   /** Name of the image, "hello" or "hello:1". Default: the manifest's. */
   readonly name?: string | undefined;
   /** A kernel's release or file, before the manifest's and the current one. */
@@ -98,7 +103,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   await using _lock = await store.lock({ shared: true, ...(signal ? { signal } : {}) });
 
   const manifest = await steps.run("manifest", async () => {
-    const value = await loadManifest(folder, signal ? { signal } : {});
+    const value =
+      options.file === undefined
+        ? await loadManifest(folder, signal ? { signal } : {})
+        : executableManifest(options.file);
     return { value, detail: value.source };
   });
   const project = await steps.run("project", async () => {
@@ -133,10 +141,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     cacheDirectory,
     ...(signal ? { signal } : {}),
   });
+  const systemFiles = baseSystemFiles();
+  const programFiles = programSystemFiles(manifest);
   const base = await steps.run("base", () =>
     storeTree({ store, memory, signal }, "base", async () => ({
-      key: await baseKey(runtime, runtimeEntries),
+      key: await baseKey(runtime, [...systemFiles, ...runtimeEntries]),
       entries: async () => [
+        ...systemFiles,
         ...runtimeEntries,
         ...(await baseEntries({
           guestFolder: guestFolder(),
@@ -151,8 +162,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     storeTree({ store, memory, signal }, "program", async () => {
       const libraries = await addonLibraries(project, runtimeEntries);
       return {
-        key: `${project.fingerprint} ${runtime.digest} ${await filesIdentity(filePaths(libraries))}`,
-        entries: async () => [...project.entries, ...libraries],
+        key: `${project.fingerprint} ${runtime.digest} ${await filesIdentity(filePaths([...libraries, ...programFiles.entries]))} ${linkTexts(libraries)}`,
+        entries: async () => [...programFiles.entries, ...project.entries, ...libraries],
       };
     }),
   );
@@ -169,7 +180,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     });
     const image = await store.add(config, options.name ?? manifest.name);
     return {
-      value: { image, warnings: project.warnings },
+      value: { image, warnings: [...project.warnings, ...programFiles.warnings] },
       detail: `${image.names.join(", ")} ${image.id.slice(0, 12)}`,
     };
   });
@@ -184,8 +195,13 @@ async function collect(
   { cache }: Folders,
   signal: AbortSignal | undefined,
 ): Promise<CollectedProject> {
+  refuseThread(manifest);
   if (manifest.runtime === "node") {
-    return await collectProject(folder, manifest, signal ? { signal } : {});
+    const project = await collectProject(folder, manifest, signal ? { signal } : {});
+    return {
+      ...project,
+      warnings: [...project.warnings, ...(await checkThread(manifest, project))],
+    };
   }
   const runtime = await loadRuntime(manifest.runtime);
   if (!runtime) {
@@ -296,6 +312,13 @@ function filePaths(entries: readonly TreeEntry[]): string[] {
   );
 }
 
+/** Links as one text, for keys. */
+function linkTexts(entries: readonly TreeEntry[]): string {
+  return entries
+    .flatMap((entry) => (entry.kind === "symlink" ? [`${entry.path}>${entry.target}`] : []))
+    .join(" ");
+}
+
 /** Changes when one of the files may have: what stat(2) says of them, in hex. */
 async function filesIdentity(paths: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
@@ -319,7 +342,7 @@ async function addonLibraries(
   const provided = new Set(runtimeEntries.map(({ path }) => path.slice(path.lastIndexOf("/") + 1)));
   const closure = await libraryClosure(project.nativeAddons, { providedSonames: provided });
   const present = new Set(runtimeEntries.map(({ path }) => path));
-  return (await closureEntries(closure)).filter(({ path }) => !present.has(path));
+  return closureEntries(closure).filter(({ path }) => !present.has(path));
 }
 
 interface StepResult<T> {

@@ -51,6 +51,8 @@ export interface TemplateGateOptions {
   readonly program: Pick<ProgramControl, "pid">;
   /** Of the program, as a signal or request. */
   readonly hooks?: ProgramHooks | undefined;
+  /** Why this machine cannot become a template, in words. */
+  readonly refusal?: string | undefined;
   /** Who this machine is. */
   readonly identity: () => WakeDocument;
   /** Whether the agent has something to do in a clone before it is asked. */
@@ -120,6 +122,8 @@ export class TemplateGate {
   async prepare({ timeoutMs, signal }: PrepareOptions): Promise<readonly number[]> {
     if (this.#isBusy)
       throw new AgentError("WL_AGENT_CONFLICT", "A template is being taken already");
+    const { refusal } = this.#options;
+    if (refusal !== undefined) throw new AgentError("WL_AGENT_CONFLICT", refusal);
     this.#isBusy = true;
     const { system } = this.#options;
     try {

@@ -41,6 +41,10 @@ const PROGRAM_HEAD_START_MS = 3_000;
 /** Below the program's: while both start on one vCPU, the program goes first. */
 const STARTING_PRIORITY = 10;
 
+/** The program sleeps in its hooks, and draws its random numbers anew: the agent would do both with it. */
+const NO_TEMPLATE_OF_THREADS =
+  "A program that is a thread of the agent cannot be cloned; use isolation: process";
+
 const journal = new Journal(openVirtioPort(JOURNAL_PORT, "w"), STANDARD_OUTPUT);
 const uptimeMs = (): number => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000;
 const phase = (name: "init" | "agent-listening" | "woken"): void =>
@@ -127,6 +131,7 @@ async function main(): Promise<void> {
             system: gateSystem(native, journal.fd),
             program: supervisor,
             hooks: document.program.hooks,
+            ...(document.program.isolation === "thread" && { refusal: NO_TEMPLATE_OF_THREADS }),
             isNeeded: () => document.program.health !== undefined,
             identity: (): WakeDocument => ({ kind: "resume", parent, instance: document }),
             onWake: become,

@@ -1,5 +1,6 @@
 /** The templates of this host, and forks: everything that can be done with saved machines. */
 import { randomBytes } from "node:crypto";
+import type { ProgramSpec } from "../../guest/api/program.ts";
 import { HostError } from "../errors.ts";
 import type { PublishRequest } from "../network/publish.ts";
 import type { Instance, Instances, Waiting } from "./instances.ts";
@@ -45,6 +46,7 @@ export class Templates {
     const { images, templates } = this.#instances;
     await using _images = await images.lock({ shared: true });
     const image = await images.get(options.image);
+    mustBeProcess(image.config.program, options.image);
     const id = newId();
     const name = options.name ?? defaultName(options.image, id);
     const record = newRecord({ id, name }, image, options);
@@ -98,6 +100,7 @@ export class Templates {
     const { images, templates } = this.#instances;
     const id = newId();
     return await this.#instances.whileRunning(reference, { signal }, async (source) => {
+      mustBeProcess(source.record.options.program, source.record.name);
       const identity = { id, name: name ?? defaultName(source.record.name, id) };
       return await templateFromInstance(source, identity, { templates, images, signal });
     });
@@ -165,6 +168,15 @@ export class Templates {
     for (const id of ids) await images.unpin(id);
     return ids;
   }
+}
+
+/** @throws {HostError} WL_TEMPLATE_FAILED for a program that would have to be cloned with the agent it is part of */
+function mustBeProcess({ isolation }: ProgramSpec, name: string): void {
+  if (isolation !== "thread") return;
+  const why = "its program is a thread of the agent (isolation: thread)";
+  throw new HostError("WL_TEMPLATE_FAILED", `Cannot make a template of "${name}": ${why}`, {
+    next: 'Build the image with "isolation: process"',
+  });
 }
 
 function warmUpOf(setting: string | false | undefined): WarmUpRequest {
