@@ -150,7 +150,6 @@ export function compileFailed(
   next = "Correct what it names, then build again",
 ): ImageError {
   const lines = failure.words
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours and cursor movements
     .replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, "")
     .replaceAll(/[^\P{Cc}\n\t]/gu, "")
     .split("\n")
