@@ -9,6 +9,7 @@ import { kernelRandomAddon } from "../first-process/kernel-random-addon.ts";
 import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
 import { wakeHelperExecutable } from "../first-process/wake-helper.ts";
 import { GUEST_LIBRARY_PACKAGE } from "../project/guest-library.ts";
+import { GROUP, NSSWITCH, PASSWD } from "../rootfs/system-files.ts";
 import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { agentCodeCache } from "./agent-cache.ts";
 
@@ -84,9 +85,10 @@ async function libraryEntries(guestFolder: string): Promise<FileEntry[]> {
 }
 
 const DIRECTORIES: readonly TreeEntry[] = [
-  ...["/app", "/dev", "/home/node", "/proc", "/run", "/sys", "/var/log"].map(
+  ...["/app", "/dev", "/proc", "/run", "/sys", "/var/log"].map(
     (path): TreeEntry => ({ kind: "directory", path, mode: 0o755 }),
   ),
+  { kind: "directory", path: "/home/node", mode: 0o755, owner: { uid: 1000, gid: 1000 } },
   { kind: "directory", path: "/root", mode: 0o700 },
   { kind: "directory", path: "/tmp", mode: 0o1777 },
   { kind: "directory", path: "/var/tmp", mode: 0o1777 },
@@ -94,15 +96,11 @@ const DIRECTORIES: readonly TreeEntry[] = [
   { kind: "symlink", path: "/bin/node", target: "/usr/local/bin/node" },
 ];
 
-/** The user `node` is the one of the container images that people come from. */
 const ETC_FILES: Readonly<Record<string, string>> = {
-  passwd:
-    "root:x:0:0:root:/root:/bin/sh\n" +
-    "node:x:1000:1000::/home/node:/bin/sh\n" +
-    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-  group: "root:x:0:\ntty:x:5:\nnode:x:1000:\nnogroup:x:65534:\n",
+  passwd: PASSWD,
+  group: GROUP,
   hosts: "127.0.0.1 localhost\n::1 localhost\n",
-  "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+  "nsswitch.conf": NSSWITCH,
   "resolv.conf": "",
   "os-release": 'ID=windlass\nNAME="Windlass"\nPRETTY_NAME="Windlass guest"\n',
 };

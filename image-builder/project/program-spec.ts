@@ -5,6 +5,8 @@ import { NODE_PATH } from "./guest-paths.ts";
 import type { Project } from "./project.ts";
 
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+/** Every base has it: Unicode, and no language. */
+const DEFAULT_LOCALE = "C.UTF-8";
 
 export interface SpecifiedProject extends Pick<Project, "argv"> {
   /** Of a runtime that is not Node. */
@@ -18,6 +20,7 @@ export function toProgramSpec(manifest: Manifest, project: SpecifiedProject): Pr
     argv: [...project.argv],
     env: {
       PATH: DEFAULT_PATH,
+      LANG: DEFAULT_LOCALE,
       // Another user's is in the guest's /etc/passwd.
       ...(isRoot && { HOME: "/root" }),
       ...(manifest.runtime === "node" && { NODE_ENV: "production" }),

@@ -550,6 +550,7 @@ test("gives the agent the manifest's words over its own defaults", async () => {
   const spec = toProgramSpec(manifest, await collectProject(folder.path, manifest));
   assert.equal(spec.env, {
     PATH: "/usr/local/bin:/usr/bin:/bin",
+    LANG: "C.UTF-8",
     NODE_ENV: "test",
     X: "1",
   });
