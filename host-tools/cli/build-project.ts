@@ -1,16 +1,21 @@
 /** Builds an image and shows its progress; shared by `build` and `run DIR`. */
+import { stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import {
   type BuildProgress,
   type BuildResult,
   type BuildStep,
   build,
 } from "../../image-builder/build-image.ts";
+import { isSystemPath } from "../../image-builder/manifest/executable-manifest.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable-text.ts";
 import { bytesText, elapsedText } from "./quantity-text.ts";
 
 export interface ProjectBuild {
   readonly folder: string;
+  /** Absolute path of an executable that is built in place of the folder. */
+  readonly file?: string | undefined;
   readonly name?: string | undefined;
   readonly kernel?: string | undefined;
   readonly output: Output;
@@ -19,13 +24,29 @@ export interface ProjectBuild {
   readonly signal: AbortSignal;
 }
 
+/**
+ * What an operand names: a folder, or an executable, which is a project of its own. Links are kept.
+ *
+ * @returns undefined when there is neither
+ */
+export async function projectAt(
+  path: string,
+): Promise<{ folder: string; file?: string } | undefined> {
+  const absolute = resolve(path);
+  const found = await stat(absolute).catch(() => undefined);
+  if (found?.isDirectory()) return { folder: absolute };
+  if (!found?.isFile()) return undefined;
+  return { folder: isSystemPath(absolute) ? process.cwd() : dirname(absolute), file: absolute };
+}
+
 /** @throws {ImageError}; or the signal's reason */
 export async function buildProject(request: ProjectBuild): Promise<BuildResult> {
-  const { folder, name, kernel, output, quiet, signal } = request;
+  const { folder, file, name, kernel, output, quiet, signal } = request;
   const onStep = (step: BuildStep): void => output.draft(`${step.padEnd(8)} ...`);
   const onProgress = (progress: BuildProgress): void => output.note(progressLine(progress));
   const result = await build({
     folder,
+    file,
     name,
     kernel,
     signal,

@@ -9,10 +9,11 @@ const group = "Images";
 export const imageCommands = {
   build: {
     group,
-    summary: "Build an image from a project's folder",
+    summary: "Build an image from a project's folder, or from an executable",
     description:
-      "The folder needs a package.json, a windlass.yaml or a Capstanfile; see the README.",
-    operands: [{ usage: "[DIR]", kind: "file" }],
+      "A folder says by its files what it is: package.json, windlass.yaml, go.mod, ...; see the README. An " +
+      "executable, or a script that begins with #!, is taken with all that it loads.",
+    operands: [{ usage: "[DIR|FILE]", kind: "file" }],
     min: 0,
     max: 1,
     options: {
@@ -21,7 +22,11 @@ export const imageCommands = {
       quiet: flag("Print the id only", "q"),
       json,
     },
-    examples: ["windlass build", "windlass build ./server -t shop:2"],
+    examples: [
+      "windlass build",
+      "windlass build ./server -t shop:2",
+      "windlass build /usr/bin/redis-server",
+    ],
   },
   images: {
     group,

@@ -18,14 +18,14 @@ const programOptions = {
 export const instanceCommands = {
   run: {
     group,
-    summary: "Start an instance of an image, or of a project's folder",
+    summary: "Start an instance of an image, a project's folder or an executable",
     description:
       "Without -d, shows the program's output until it ends and exits with its status; Ctrl-C stops " +
       "it, a second Ctrl-C kills it. With -d, waits until the program is ready and prints the id. A " +
-      "folder is built first. Words after the image are appended to the program's command; put -- " +
+      "folder, or an executable of this host, is built first. Words after the image are appended to the program's command; put -- " +
       "before words that begin with a dash.",
     operands: [
-      { usage: "IMAGE|DIR", kind: "image" },
+      { usage: "IMAGE|DIR|FILE", kind: "image" },
       { usage: "[--] [ARG...]", kind: "word" },
     ],
     min: 1,
@@ -58,6 +58,7 @@ export const instanceCommands = {
     examples: [
       "windlass run -d --name web -p 8080:3000 hello",
       "windlass run --rm . -- --verbose",
+      "windlass run --rm /usr/bin/python3 -- -c 'print(6 * 7)'",
       "windlass run -m 512m -e LOG=debug --restart on-failure:3 hello",
       "windlass run -d --clone hello-3f2a",
       "windlass run -d --cold --bootchart hello",

@@ -19,6 +19,10 @@ import { type Bundle, bundleTypeScript, isTypeScript } from "./typescript-bundle
 export interface NativeAddon {
   readonly hostPath: string;
   readonly guestPath: string;
+  /** An image is right without its libraries, too. */
+  readonly isOptional?: boolean;
+  /** Libraries, by their sonames, that it opens while it runs, if they are there. */
+  readonly opens?: readonly string[];
 }
 
 export interface Project {

@@ -1,20 +1,24 @@
 /** Turns a library closure into entries of the root tree. */
 import { stat } from "node:fs/promises";
-import type { FileEntry } from "../rootfs/tree.ts";
+import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { withIoError } from "./io-error.ts";
 import type { LibraryClosure } from "./library-closure.ts";
+import { linkedFile } from "./linked-entries.ts";
 
 /**
- * The libraries and, at the path programs name it by, the dynamic linker.
+ * The libraries with the links that lead to them and, at the paths programs name them by, the dynamic
+ * linkers.
  *
  * @throws {ImageError} WL_IMAGE_IO when a library vanished meanwhile
  */
-export async function closureEntries(closure: LibraryClosure): Promise<FileEntry[]> {
-  const files = closure.libraries.map(({ hostPath, guestPath }) => ({ hostPath, guestPath }));
-  if (closure.interpreter !== undefined) {
-    files.push({ hostPath: closure.interpreter, guestPath: closure.interpreter });
-  }
-  return Promise.all(files.map((file) => executableEntry(file.hostPath, file.guestPath)));
+export function closureEntries(closure: LibraryClosure): TreeEntry[] {
+  const entries = new Map<string, TreeEntry>();
+  const take = (hostPath: string, guestPath: string): void => {
+    for (const entry of linkedFile(hostPath, guestPath).entries) entries.set(entry.path, entry);
+  };
+  for (const { foundPath, guestPath } of closure.libraries) take(foundPath, guestPath);
+  for (const path of [...closure.interpreters, ...closure.pathFiles]) take(path, path);
+  return [...entries.values()];
 }
 
 /** A file that every user of the guest may read and run. */

@@ -31,6 +31,7 @@ const LINUX_ABIS: readonly number[] = [0, 3];
 export const PT_LOAD = 1;
 export const PT_DYNAMIC = 2;
 export const PT_INTERP = 3;
+export const PT_NOTE = 4;
 
 const ELF_TYPES = {
   1: "relocatable",
@@ -58,6 +59,7 @@ export interface ProgramHeader {
   readonly fileSizeBytes: number;
   /** First byte in memory, before relocation. */
   readonly address: bigint;
+  readonly alignment: number;
 }
 
 /** The error for a file that cannot run in the guest; `why` continues "Cannot use FILE: ". */
@@ -125,6 +127,7 @@ export function decodeProgramHeaders(
       offset: offsetAt(view, at + 8),
       address: view.getBigUint64(at + 16, true),
       fileSizeBytes: offsetAt(view, at + 32),
+      alignment: offsetAt(view, at + 48),
     };
     if (header.type === PT_LOAD && header.offset + header.fileSizeBytes > sizeBytes) {
       throw invalidBinary(file, "it is cut off: a segment lies beyond the end of the file");

@@ -18,7 +18,9 @@ import {
   PT_DYNAMIC,
   PT_INTERP,
   PT_LOAD,
+  PT_NOTE,
 } from "./elf-header.ts";
+import { type DlopenNote, dlopenNotes } from "./elf-notes.ts";
 import {
   type ElfMemory,
   readVersionsDefined,
@@ -39,6 +41,10 @@ export interface Elf {
   readonly runpath?: readonly string[];
   /** The file says of itself that it is a position-independent executable (DF_1_PIE). */
   readonly isPie: boolean;
+  /** Its libraries are never looked for in the default folders (DF_1_NODEFLIB). */
+  readonly avoidsDefaults: boolean;
+  /** Libraries that it says it opens while it runs (.note.dlopen). */
+  readonly dlopens: readonly DlopenNote[];
   /** Symbol versions asked of other libraries, weak ones left out. */
   readonly versionsNeeded: readonly VersionsNeeded[];
   /** Symbol versions this library provides; empty when it has none. */
@@ -49,6 +55,7 @@ export interface Elf {
 const DT_NULL = 0n;
 const DT_NEEDED = 1n;
 const DT_STRTAB = 5n;
+const DT_STRSZ = 10n;
 const DT_SONAME = 14n;
 const DT_RPATH = 15n;
 const DT_RUNPATH = 29n;
@@ -58,6 +65,7 @@ const DT_VERDEFNUM = 0x6ffffffdn;
 const DT_VERNEED = 0x6ffffffen;
 const DT_VERNEEDNUM = 0x6fffffffn;
 const DF_1_PIE = 0x08000000n;
+const DF_1_NODEFLIB = 0x00000800n;
 
 /** 4096 entries; the largest seen on a Debian system has 0x250 bytes. */
 const DYNAMIC_MAX_BYTES = 65_536;
@@ -67,6 +75,10 @@ const INTERPRETER_MAX_BYTES = 4096;
 const STRING_MAX_BYTES = 65_536;
 /** All names of one file together; libc and libstdc++ have about 2 KiB. */
 const STRINGS_MAX_BYTES = 1_048_576;
+/** Of one segment; longer notes are no use to a loader, and are passed over. */
+const NOTES_MAX_BYTES = 262_144;
+/** Node's own has 3 MiB; of a larger one the rest is not looked at. */
+const SYMBOL_NAMES_MAX_BYTES = 16_777_216;
 
 /**
  * @param source the file's bytes, or a reader of them
@@ -89,11 +101,34 @@ export async function readElfFile(
   return withFileSource(path, (source) => readElf(source, path), options);
 }
 
+/**
+ * Which of `names` are among the symbols that a file has or needs; of a static program none are.
+ *
+ * @throws {ImageError} WL_IMAGE_BINARY_INVALID, or WL_IMAGE_IO when it cannot be read
+ */
+export async function symbolsAmong(
+  path: string,
+  names: readonly string[],
+  options: { signal?: AbortSignal } = {},
+): Promise<string[]> {
+  return withFileSource(
+    path,
+    async (source) => {
+      const reader = new ElfReader(source, path);
+      await reader.read();
+      const table = await reader.symbolNames();
+      return names.filter((name) => table.includes(`\0${name}\0`));
+    },
+    options,
+  );
+}
+
 class ElfReader implements ElfMemory {
   readonly #source: ByteSource;
   readonly #file: string;
   #segments: readonly ProgramHeader[] = [];
   #stringTable: bigint | undefined;
+  #stringTableBytes = 0;
   #stringBytesLeft = STRINGS_MAX_BYTES;
 
   constructor(source: ByteSource, file: string) {
@@ -114,6 +149,7 @@ class ElfReader implements ElfMemory {
     const dynamic = await this.#dynamic(segments);
     const one = (tag: bigint) => dynamic.find((entry) => entry.tag === tag)?.value;
     this.#stringTable = one(DT_STRTAB);
+    this.#stringTableBytes = Number(one(DT_STRSZ) ?? 0n);
     const string = (offset: bigint | undefined) =>
       offset === undefined ? undefined : this.stringAt(Number(offset));
 
@@ -132,9 +168,19 @@ class ElfReader implements ElfMemory {
       ...(rpath === undefined ? {} : { rpath: rpath.split(":") }),
       ...(runpath === undefined ? {} : { runpath: runpath.split(":") }),
       isPie: ((one(DT_FLAGS_1) ?? 0n) & DF_1_PIE) !== 0n,
+      avoidsDefaults: ((one(DT_FLAGS_1) ?? 0n) & DF_1_NODEFLIB) !== 0n,
+      dlopens: await this.#dlopens(segments),
       versionsNeeded: await readVersionsNeeded(this, one(DT_VERNEED), one(DT_VERNEEDNUM)),
       versionsDefined: await readVersionsDefined(this, one(DT_VERDEF), one(DT_VERDEFNUM)),
     };
+  }
+
+  /** The dynamic string table; empty when there is none. */
+  async symbolNames(): Promise<Buffer> {
+    if (this.#stringTable === undefined) return Buffer.alloc(0);
+    const { offset, available } = this.#locate(this.#stringTable);
+    const size = Math.min(available, this.#stringTableBytes, SYMBOL_NAMES_MAX_BYTES);
+    return Buffer.from(await this.#source.read(offset, size));
   }
 
   async bytesAt(address: bigint, lengthBytes: number): Promise<DataView> {
@@ -173,6 +219,16 @@ class ElfReader implements ElfMemory {
     const end = bytes.indexOf(0);
     if (end < 1) throw this.malformed("the path of its interpreter is empty or has no end");
     return Buffer.from(bytes.subarray(0, end)).toString("utf8");
+  }
+
+  async #dlopens(segments: readonly ProgramHeader[]): Promise<DlopenNote[]> {
+    const notes: DlopenNote[] = [];
+    for (const { type, offset, fileSizeBytes, alignment } of segments) {
+      if (type !== PT_NOTE || fileSizeBytes > NOTES_MAX_BYTES) continue;
+      if (offset + fileSizeBytes > this.#source.sizeBytes) continue;
+      notes.push(...dlopenNotes(await this.#source.read(offset, fileSizeBytes), alignment));
+    }
+    return notes;
   }
 
   async #dynamic(segments: readonly ProgramHeader[]): Promise<{ tag: bigint; value: bigint }[]> {

@@ -3,22 +3,33 @@
  * finds it but without running anything. The result says where each library goes in the guest so
  * that the guest's dynamic linker, which has no cache file, comes to the same answer.
  *
- * Left out, because no file says it: libraries a program opens by name while it runs (dlopen).
+ * Libraries that a program opens by name while it runs (dlopen) are found when its notes say so; what no
+ * file says stands in program-needs.ts.
  */
 import { access, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path/posix";
 import { ImageError } from "../errors.ts";
-import { debianPackageOf } from "./debian-package.ts";
+import { missingInterpreter, missingLibrary, missingVersion, twoLibraries } from "./closure-errors.ts";
 import { type Elf, readElfFile } from "./elf.ts";
 import { invalidBinary } from "./elf-header.ts";
 import { DEFAULT_LIBRARY_DIRECTORIES, type LdCache, readLdCache } from "./ld-cache.ts";
-import { type LoadedFile, libraryPlaces, type SystemLibraries } from "./library-search.ts";
+import {
+  type LibraryPlace,
+  type LoadedFile,
+  libraryPlaces,
+  type SystemLibraries,
+} from "./library-search.ts";
+import { isMusl, isOwnOfMusl, type MuslLibraries, muslLibraries, muslPlaces } from "./musl-search.ts";
 
 export interface ClosureRoot {
   /** A program, library or native addon on this machine. */
   readonly hostPath: string;
   /** Where it will be in the guest; libraries it names relative to itself ($ORIGIN) go along. */
   readonly guestPath: string;
+  /** Left out, with its libraries, when it is not usable. */
+  readonly isOptional?: boolean | undefined;
+  /** Libraries that it opens while it runs, looked for as if it did; what is missing is passed over. */
+  readonly opens?: readonly string[] | undefined;
 }
 
 export interface ClosureOptions {
@@ -37,6 +48,8 @@ export interface ClosureOptions {
 export interface ClosureLibrary {
   /** The name it is asked for by, which is the last part of its guest path. */
   readonly soname: string;
+  /** Where the dynamic linker found it; perhaps a symbolic link. */
+  readonly foundPath: string;
   /** The file with the content, symbolic links followed. */
   readonly hostPath: string;
   readonly guestPath: string;
@@ -45,8 +58,12 @@ export interface ClosureLibrary {
 export interface LibraryClosure {
   /** Ordered by guest path. */
   readonly libraries: readonly ClosureLibrary[];
-  /** The dynamic linker's path, the same on this machine and in the guest. */
-  readonly interpreter?: string;
+  /** Paths of the dynamic linkers, the same on this machine and in the guest. */
+  readonly interpreters: readonly string[];
+  /** Files that tell musl's dynamic linker where to look, the same on this machine and in the guest. */
+  readonly pathFiles: readonly string[];
+  /** Why optional roots are left out. */
+  readonly leftOut: readonly ImageError[];
 }
 
 /** Where Debian's dynamic linker looks without a cache. */
@@ -71,28 +88,53 @@ export async function libraryClosure(
   const finder = new LibraryFinder({ cache, defaultDirectories, guestDirectory }, options);
 
   const libraries = new Map<string, ClosureLibrary>();
-  let interpreter: string | undefined;
-  for (const root of roots) {
-    const loaded = await finder.load(typeof root === "string" ? { hostPath: root } : root);
+  const interpreters = new Set<string>();
+  const pathFiles = new Set<string>();
+  const leftOut: ImageError[] = [];
+  for (const item of roots) {
+    const root: Root = typeof item === "string" ? { hostPath: item } : item;
+    const loaded = await finder.load(root).catch((error: unknown) => {
+      if (!root.isOptional || !(error instanceof ImageError)) throw error;
+      leftOut.push(error);
+      return undefined;
+    });
+    if (!loaded) continue;
     for (const library of loaded.libraries) {
       const other = libraries.get(library.guestPath);
-      if (other && other.hostPath !== library.hostPath) throw conflict(library, other);
+      if (other && other.hostPath !== library.hostPath) {
+        throw twoLibraries(library.guestPath, other.hostPath, library.hostPath);
+      }
       libraries.set(library.guestPath, library);
     }
-    if (interpreter && loaded.interpreter && loaded.interpreter !== interpreter) {
-      const why = `its dynamic linker is ${loaded.interpreter}, that of the others ${interpreter}`;
-      throw invalidBinary(typeof root === "string" ? root : root.hostPath, why);
-    }
-    interpreter ??= loaded.interpreter;
+    if (loaded.interpreter !== undefined) interpreters.add(loaded.interpreter);
+    if (loaded.pathFile !== undefined) pathFiles.add(loaded.pathFile);
   }
   return {
     libraries: [...libraries.values()].sort((a, b) => (a.guestPath < b.guestPath ? -1 : 1)),
-    ...(interpreter === undefined ? {} : { interpreter }),
+    interpreters: [...interpreters].sort(),
+    pathFiles: [...pathFiles].sort(),
+    leftOut,
   };
 }
 
+type Root = Omit<ClosureRoot, "guestPath"> & { readonly guestPath?: string };
+
 /** A file opened for a library name: what it is, or why it cannot be used. */
 type Candidate = Elf | ImageError;
+
+interface LoadedRoot {
+  readonly libraries: readonly ClosureLibrary[];
+  readonly interpreter: string | undefined;
+  readonly pathFile: string | undefined;
+}
+
+/** Rules of the dynamic linker that a root has. */
+interface Linker {
+  readonly musl: MuslLibraries | undefined;
+  readonly interpreter: string | undefined;
+}
+
+type FoundLibrary = LoadedFile & { readonly guestPath: string };
 
 class LibraryFinder {
   readonly #system: SystemLibraries;
@@ -107,57 +149,71 @@ class LibraryFinder {
   }
 
   /** What one process, or one addon within a process, loads: breadth first, each name once. */
-  async load(root: { hostPath: string; guestPath?: string }): Promise<LibraryClosure> {
+  async load(root: Root): Promise<LoadedRoot> {
     // Both the kernel and Node's require follow links before $ORIGIN is taken.
     const hostPath = await realpath(root.hostPath).catch(() => root.hostPath);
     const elf = await readElfFile(hostPath, { ...(this.#signal && { signal: this.#signal }) });
     if (elf.type !== "executable" && elf.type !== "shared") {
       throw invalidBinary(hostPath, `it is a ${elf.type} file, which cannot be loaded`);
     }
-    if (elf.interpreter !== undefined) await this.#checkInterpreter(elf.interpreter, hostPath);
+    const { interpreter } = elf;
+    if (interpreter !== undefined) await this.#checkInterpreter(interpreter, hostPath);
+    const isForMusl = interpreter !== undefined && isMusl(interpreter);
+    const linker = { interpreter, musl: isForMusl ? await muslLibraries(interpreter) : undefined };
 
     const start = { elf, hostPath, guestPath: root.guestPath, loader: undefined };
     const byName = new Map<string, LoadedFile>();
     const libraries: ClosureLibrary[] = [];
     const queue: LoadedFile[] = [start];
     for (const file of queue) {
-      for (const name of file.elf.needed) {
-        if (byName.has(name) || isInterpreter(name, elf.interpreter)) continue;
-        const isProvided = this.#provided.has(name);
-        const found = await this.#find(name, file, isProvided);
+      this.#signal?.throwIfAborted();
+      for (const { names, isOptional } of wants(file, file === start ? root.opens : undefined)) {
+        if (names.some((name) => byName.has(name) || isLinker(name, linker))) continue;
+        const found = await this.#findFirst(names, file, linker, isOptional);
         if (!found) continue;
-        byName.set(name, found);
-        if (found.elf.soname && !byName.has(found.elf.soname)) byName.set(found.elf.soname, found);
+        const { name, library, isProvided } = found;
+        byName.set(name, library);
+        const { soname } = library.elf;
+        if (soname && !byName.has(soname)) byName.set(soname, library);
         if (isProvided) continue;
-        queue.push(found);
-        const content = await realpath(found.hostPath);
-        libraries.push({ soname: basename(name), hostPath: content, guestPath: found.guestPath });
+        queue.push(library);
+        libraries.push(await closureLibrary(name, library));
       }
     }
-    for (const file of queue) checkVersions(file, byName);
-    return {
-      libraries,
-      ...(elf.interpreter === undefined ? {} : { interpreter: elf.interpreter }),
-    };
+    if (!linker.musl) for (const file of queue) checkVersions(file, byName);
+    return { libraries, interpreter, pathFile: linker.musl?.pathFile };
   }
 
   /** @returns undefined only for an optional library that is not on this machine */
-  async #find(
-    name: string,
+  async #findFirst(
+    names: readonly string[],
     file: LoadedFile,
+    linker: Linker,
     isOptional: boolean,
-  ): Promise<(LoadedFile & { guestPath: string }) | undefined> {
+  ): Promise<{ name: string; library: FoundLibrary; isProvided: boolean } | undefined> {
     let unusable: ImageError | undefined;
-    for (const { hostPath, guestPath } of libraryPlaces(name, file, this.#system)) {
-      const candidate = await this.#candidate(hostPath);
-      if (!(candidate instanceof ImageError)) {
-        return { elf: candidate, hostPath, guestPath, loader: file };
+    for (const name of names) {
+      const isNameProvided = linker.musl === undefined && this.#provided.has(name);
+      for (const place of this.#places(name, file, linker)) {
+        const candidate = await this.#candidate(place.hostPath);
+        if (!(candidate instanceof ImageError)) {
+          const library = { elf: candidate, ...place, loader: file };
+          // A program may have a copy of its own; an addon's name is in Node's process already.
+          const isSystem = dirname(place.guestPath) === this.#system.guestDirectory;
+          const isProvided = isNameProvided && (linker.interpreter === undefined || isSystem);
+          return { name, library, isProvided };
+        }
+        // The dynamic linker, too, goes on past a file for another machine.
+        if (candidate.code === "WL_IMAGE_BINARY_INVALID") unusable ??= candidate;
       }
-      // The dynamic linker, too, goes on past a file for another machine.
-      if (candidate.code === "WL_IMAGE_BINARY_INVALID") unusable ??= candidate;
+      if (isNameProvided) return undefined;
     }
     if (isOptional) return undefined;
-    throw missingLibrary(name, file, unusable);
+    throw missingLibrary(names[0] ?? "", file, unusable);
+  }
+
+  #places(name: string, file: LoadedFile, { musl }: Linker): Iterable<LibraryPlace> {
+    return musl ? muslPlaces(name, file, musl) : libraryPlaces(name, file, this.#system);
   }
 
   #candidate(path: string): Promise<Candidate> {
@@ -171,9 +227,29 @@ class LibraryFinder {
   async #checkInterpreter(interpreter: string, neededBy: string): Promise<void> {
     const candidate = interpreter.startsWith("/") ? await this.#candidate(interpreter) : undefined;
     if (candidate && !(candidate instanceof ImageError)) return;
-    const why = `its dynamic linker ${JSON.stringify(interpreter)} is not usable on this machine`;
-    throw invalidBinary(neededBy, why, nextStepFor(interpreter));
+    throw missingInterpreter(interpreter, neededBy);
   }
+}
+
+/** What a file has loaded, in the dynamic linker's order, then what it opens while it runs. */
+function wants(
+  { elf }: LoadedFile,
+  opens: readonly string[] = [],
+): { names: readonly string[]; isOptional: boolean }[] {
+  return [
+    ...elf.needed.map((name) => ({ names: [name], isOptional: false })),
+    ...elf.dlopens
+      .filter(({ priority }) => priority !== "suggested")
+      .map(({ sonames, priority }) => ({ names: sonames, isOptional: priority !== "required" })),
+    // Without a dynamic linker in the process nothing can be opened.
+    ...(elf.needed.length > 0 ? opens : []).map((name) => ({ names: [name], isOptional: true })),
+  ];
+}
+
+async function closureLibrary(name: string, found: FoundLibrary): Promise<ClosureLibrary> {
+  const hostPath = await realpath(found.hostPath);
+  const { hostPath: foundPath, guestPath } = found;
+  return { soname: basename(name), foundPath, hostPath, guestPath };
 }
 
 async function openCandidate(path: string, signal: AbortSignal | undefined): Promise<Candidate> {
@@ -193,47 +269,13 @@ function checkVersions(file: LoadedFile, byName: ReadonlyMap<string, LoadedFile>
     const provider = byName.get(library);
     if (!provider || provider.elf.versionsDefined.length === 0) continue;
     const missing = versions.find((version) => !provider.elf.versionsDefined.includes(version));
-    if (missing === undefined) continue;
-    throw invalidBinary(
-      file.hostPath,
-      `it needs ${missing} of ${library}, which ${provider.hostPath} does not have`,
-      "It was built on a newer system: build it from source here (npm rebuild --build-from-source)",
-    );
+    if (missing !== undefined) throw missingVersion(file, missing, library, provider);
   }
 }
 
-function missingLibrary(name: string, file: LoadedFile, unusable?: ImageError): ImageError {
-  const chain: string[] = [];
-  for (let from: LoadedFile | undefined = file; from; from = from.loader) chain.push(from.hostPath);
-  const neededBy = chain.map((path) => JSON.stringify(path)).join(", loaded by ");
-  const found = unusable ? `; the one found does not fit: ${unusable.message}` : "";
-  return new ImageError(
-    "WL_IMAGE_BINARY_INVALID",
-    `Cannot find library ${JSON.stringify(name)}, needed by ${neededBy}${found}`,
-    { file: file.hostPath, next: nextStepFor(name) },
-    unusable,
-  );
-}
-
-function nextStepFor(library: string): string {
-  if (library.includes("musl")) {
-    return "The file was built for Alpine Linux (musl): install the project again on a glibc system";
-  }
-  const name = basename(library);
-  const guess = debianPackageOf(name);
-  return `Install the Debian package that holds it, probably ${guess} (apt-get install ${guess}), or search with: apt-file search ${name}`;
-}
-
-function conflict(library: ClosureLibrary, other: ClosureLibrary): ImageError {
-  const files = `${JSON.stringify(other.hostPath)} and ${JSON.stringify(library.hostPath)}`;
-  return new ImageError(
-    "WL_IMAGE_BINARY_INVALID",
-    `Cannot put two libraries at ${library.guestPath}: ${files}`,
-    { file: library.hostPath, next: "Make the programs use one copy of the library" },
-  );
-}
-
-function isInterpreter(name: string, interpreter: string | undefined): boolean {
+/** The dynamic linker itself is in the process already. */
+function isLinker(name: string, { interpreter, musl }: Linker): boolean {
+  if (musl && isOwnOfMusl(name)) return true;
   return (
     name === INTERPRETER_SONAME || (interpreter !== undefined && name === basename(interpreter))
   );

@@ -49,6 +49,8 @@ export function* libraryPlaces(
   }
   for (const directory of file.elf.runpath ?? []) yield* place(directory, name, file, system);
 
+  // Without the cache, too, which the guest has not: nothing but its own paths serves such a file.
+  if (file.elf.avoidsDefaults) return;
   const guestPath = join(system.guestDirectory, name);
   const cached = system.cache.get(name);
   if (cached !== undefined) yield { hostPath: cached, guestPath };

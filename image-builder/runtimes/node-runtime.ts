@@ -7,7 +7,7 @@
 import { chmod, mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
-import type { FileEntry } from "../rootfs/tree.ts";
+import type { TreeEntry } from "../rootfs/tree.ts";
 import { pathBeside } from "../store/replace-file.ts";
 import { closureEntries, executableEntry } from "./closure-entries.ts";
 import { planStripFile, type StripPlan, writeStripped } from "./elf-strip.ts";
@@ -117,7 +117,7 @@ export async function resolveNodeRuntime(options: NodeRuntimeOptions): Promise<N
 export async function nodeRuntimeEntries(
   runtime: NodeRuntime,
   options: { cacheDirectory: string; signal?: AbortSignal },
-): Promise<FileEntry[]> {
+): Promise<TreeEntry[]> {
   const { executablePath, builtinPaths } = runtime;
   const wait = options.signal ? { signal: options.signal } : {};
   const stripped = await strippedCopy(runtime, options.cacheDirectory, wait);
@@ -129,7 +129,7 @@ export async function nodeRuntimeEntries(
   });
   return [
     await executableEntry(stripped, NODE_GUEST_PATH),
-    ...(await closureEntries(closure)),
+    ...closureEntries(closure),
     ...(await Promise.all(builtins)),
   ];
 }

@@ -60,7 +60,7 @@ export async function nestedHostEntries(
   const argv = [NODE_PATH, NESTED.program];
   return [
     ...walk.entries,
-    ...(await closureEntries(await libraryClosure(roots, { signal }))),
+    ...closureEntries(await libraryClosure(roots, { signal })),
     file(NESTED.program, await programBundle()),
     file("/init", initExecutable({ argv, environment })),
   ];

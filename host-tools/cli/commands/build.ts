@@ -2,15 +2,17 @@
 import { resolve } from "node:path";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
-import { buildProject } from "../build-project.ts";
+import { buildProject, projectAt } from "../build-project.ts";
 import { imageView, shortId } from "../image-view.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
 export const execute: Execute<"build"> = async ({ options, operands, output, signal }) => {
   const [name, ...furtherNames] = options.tag;
+  const operand = operands[0] ?? ".";
+  const project = (await projectAt(operand)) ?? { folder: resolve(operand) };
   const built = await buildProject({
-    folder: resolve(operands[0] ?? "."),
+    ...project,
     name,
     kernel: options.kernel,
     output,

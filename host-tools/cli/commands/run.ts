@@ -9,7 +9,7 @@ import { parsePublish } from "../../network/publish.ts";
 import { createAndStart } from "../../run.ts";
 import { waitStarted } from "../background.ts";
 import { bootchartText } from "../bootchart.ts";
-import { buildProject } from "../build-project.ts";
+import { buildProject, projectAt } from "../build-project.ts";
 import { foreground } from "../foreground.ts";
 import type { Execute, Invocation } from "../invocation.ts";
 import {
@@ -148,7 +148,7 @@ async function createOptions(
   };
 }
 
-/** A folder is built first; a name that is an image's is the image, even beside a folder of that name. */
+/** A folder or an executable is built first; a name that is an image's is the image, even beside a folder of that name. */
 async function imageOf(
   { options, output, signal }: Invocation<"run">,
   instances: Instances,
@@ -156,14 +156,16 @@ async function imageOf(
 ): Promise<string> {
   const isPath = /^\.{0,2}\//.test(target) || target === "." || target === "..";
   if (!isPath && (await instances.images.find(target))) return target;
-  const found = await stat(target).catch(() => undefined);
-  if (!found?.isDirectory()) {
-    if (isPath)
-      throw usage(`There is no folder "${target}"`, "Name a project's folder, or an image");
+  const project = await projectAt(target);
+  if (!project) {
+    if (isPath) {
+      const next = "Name a project's folder, an executable, or an image";
+      throw usage(`There is no folder and no executable "${target}"`, next);
+    }
     return target; // Unknown: says so when the instance is made.
   }
   const quiet = options.quiet || options.json;
-  const { image } = await buildProject({ folder: target, output, quiet, signal });
+  const { image } = await buildProject({ ...project, output, quiet, signal });
   return image.id;
 }
 

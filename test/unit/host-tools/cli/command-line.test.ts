@@ -153,7 +153,7 @@ test("says what is unknown and what is near", () => {
 });
 
 test("says what is missing and what is too much", () => {
-  assert.match(refusal("run").facts.next ?? "", "windlass run [OPTIONS] IMAGE|DIR");
+  assert.match(refusal("run").facts.next ?? "", "windlass run [OPTIONS] IMAGE|DIR|FILE");
   assert.match(refusal("exec web").message, "needs 2 operands");
   assert.match(refusal("ps web").message, 'takes no "web"');
   assert.match(refusal("run --name").message, "needs a value");

@@ -208,10 +208,11 @@ test("entries hold the stripped Node, its builtins and libraries; stripping happ
 
   const [node, extra, ...rest] = await nodeRuntimeEntries(runtime, { cacheDirectory });
   assert.equal(rest, []);
-  assert.equal([node?.path, node?.mode], ["/usr/local/bin/node", 0o755]);
-  assert.equal([extra?.path, extra?.mode], [builtin, 0o644]);
-  const source = node?.source;
-  if (source?.kind !== "path") throw new Error("not a file of the host");
+  if (node?.kind !== "file" || extra?.kind !== "file") throw new Error("not two files");
+  assert.equal([node.path, node.mode], ["/usr/local/bin/node", 0o755]);
+  assert.equal([extra.path, extra.mode], [builtin, 0o644]);
+  const { source } = node;
+  if (source.kind !== "path") throw new Error("not a file of the host");
   assert.is(source.path, join(cacheDirectory, "stripped", runtime.digest));
   assert.ok((await readFile(source.path)).equals(buildElf({ type: 2 })));
   assert.is(source.sizeBytes, buildElf({ type: 2 }).length);
