@@ -2,9 +2,11 @@
 import { allocatorCommands } from "./allocator-commands.ts";
 import { checkpointCommands } from "./checkpoint-commands.ts";
 import type { CommandSpec, OptionValues } from "./command.ts";
+import { conformanceCommands } from "./conformance-commands.ts";
 import { hostCommands } from "./host-commands.ts";
 import { imageCommands } from "./image-commands.ts";
 import { instanceCommands } from "./instance-commands.ts";
+import { registryCommands } from "./registry-commands.ts";
 import { templateCommands } from "./template-commands.ts";
 
 const table = {
@@ -12,7 +14,9 @@ const table = {
   ...checkpointCommands,
   ...templateCommands,
   ...imageCommands,
+  ...registryCommands,
   ...hostCommands,
+  ...conformanceCommands,
   ...allocatorCommands,
 } as const;
 

@@ -84,6 +84,11 @@ export class RegistryClient implements Disposable {
     throw await this.#refusal(request.what, reply);
   }
 
+  /** Whether the registry wanted to know who we are. */
+  get wasChallenged(): boolean {
+    return this.#found !== undefined;
+  }
+
   /** Lets the next token allow more, as far as its server agrees. @param scope "repository:NAME:pull" */
   widenScope(scope: string): void {
     if (` ${this.#scope} `.includes(` ${scope} `)) return;
