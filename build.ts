@@ -83,6 +83,7 @@ async function buildGuest(): Promise<void> {
     logLevel: "warning",
   });
   await buildProgramSide(folder);
+  await buildSymlinkSuite();
   const resolve = createRequire(import.meta.url).resolve;
   const koffi = join(resolve("@koromix/koffi-linux-x64/package.json"), "../linux_x64/koffi.node");
   await copyFile(koffi, join(folder, "koffi.node"));
@@ -116,6 +117,20 @@ async function buildProgramSide(folder: string): Promise<void> {
     build({ ...library, outfile: join(folder, "guest.js"), format: "esm" }),
     build({ ...library, outfile: join(folder, "guest.cjs"), format: "cjs" }),
   ]);
+}
+
+/** The symlink suite of `windlass conformance`, which runs in guests. */
+async function buildSymlinkSuite(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["host-tools/conformance/symlink/main.ts"],
+    outfile: join(out, "conformance/symlink.cjs"),
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+  });
 }
 
 /** What makes the page of `windlass alloc map` work, for browsers. */
