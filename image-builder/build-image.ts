@@ -21,7 +21,7 @@ import { toProgramSpec } from "./project/program-spec.ts";
 import { collectProject, type Project } from "./project/project.ts";
 import { checkThread, refuseThread } from "./project/thread-check.ts";
 import { baseSystemFiles, programSystemFiles } from "./rootfs/system-files.ts";
-import { orderTree, type TreeEntry } from "./rootfs/tree.ts";
+import { type LinkEntry, orderTree, type TreeEntry } from "./rootfs/tree.ts";
 import { closureEntries } from "./runtimes/closure-entries.ts";
 import { libraryClosure } from "./runtimes/library-closure.ts";
 import {
@@ -75,6 +75,8 @@ export interface BuildOptions {
   /** A kernel's release or file, before the manifest's and the current one. */
   readonly kernel?: string | undefined;
   readonly folders?: Folders | undefined;
+  /** Commands that are run first, watched for the files that they open (trace-lock.ts). */
+  readonly trace?: readonly (readonly string[])[] | undefined;
   /** Told as a step begins. */
   readonly onStep?: ((step: BuildStep) => void) | undefined;
   /** Told as a step ends. */
@@ -110,6 +112,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     return { value, detail: value.source };
   });
   const project = await steps.run("project", async () => {
+    await traceRuns(await realpath(folder), manifest, options);
     const value = await collect(folder, manifest, folders, signal);
     return {
       value,
@@ -215,6 +218,28 @@ async function collect(
   return await runtime.collect({ root, manifest, cacheDirectory: cache, signal });
 }
 
+async function traceRuns(
+  root: string,
+  { program, runtime, source }: Manifest,
+  { trace = [], signal }: BuildOptions,
+): Promise<void> {
+  if (trace.length === 0) return;
+  const command = program.kind === "command" ? program.argv[0] : undefined;
+  if (runtime !== "native" || command === undefined) {
+    const message = "Only executables are traced; this project is not one";
+    const next = "Leave --trace out; files of a runtime are named with include in the manifest";
+    throw new ImageError("WL_IMAGE_PROJECT_INVALID", message, { file: source, next });
+  }
+  const [{ guestPathOf }, { mergeTraceLock }, { traceRun }] = await Promise.all([
+    import("./runtimes/native-runtime.ts"),
+    import("./runtimes/trace-lock.ts"),
+    import("./runtimes/host-trace.ts"),
+  ]);
+  for (const argv of trace) {
+    await mergeTraceLock(root, guestPathOf(command), await traceRun(argv, root, signal));
+  }
+}
+
 type ImageParts = Pick<
   ImageConfig,
   "runtime" | "kernel" | "firstStage" | "base" | "root" | "billOfMaterials"
@@ -243,7 +268,8 @@ function templateConfig({ auto, warmUp }: TemplateSettings): ImageConfig["templa
   return { auto, ...(warmUp !== undefined && { warmUp }) };
 }
 
-async function storeKernel(
+/** Puts a kernel, and the first stage with its modules, into the store. */
+export async function storeKernel(
   store: ImageStore,
   memory: BuildMemory,
   kernel: Kernel,
@@ -260,14 +286,14 @@ async function storeKernel(
   return { kernel, kernelPart, firstStage: firstStage.part };
 }
 
-interface TreeRecipe {
+export interface TreeRecipe {
   /** Changes when the tree may have changed. */
   readonly key: string;
-  readonly entries: () => Promise<readonly TreeEntry[]>;
+  readonly entries: () => Promise<readonly (TreeEntry | LinkEntry)[]>;
 }
 
 /** Writes a tree as erofs into the store, unless the same one was written before. */
-async function storeTree(
+export async function storeTree(
   {
     store,
     memory,
@@ -294,7 +320,7 @@ async function storeTree(
 }
 
 /** The identity of everything in the base: files by what stat(2) says of them. */
-async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Promise<string> {
+export async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Promise<string> {
   const hash = createHash("sha256").update(runtime.digest);
   // What Windlass emits itself changes with its sources, in a checkout without a new version.
   hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());
@@ -353,7 +379,7 @@ interface StepResult<T> {
 }
 
 /** Times the steps and reports each. */
-class Steps {
+export class Steps {
   readonly #options: Pick<BuildOptions, "onStep" | "onProgress" | "signal">;
 
   constructor(options: Pick<BuildOptions, "onStep" | "onProgress" | "signal">) {

@@ -8,6 +8,8 @@ import {
   build,
 } from "../../image-builder/build-image.ts";
 import { isSystemPath } from "../../image-builder/manifest/executable-manifest.ts";
+import { CommandLineError, splitCommandLine } from "../../image-builder/manifest/command-line.ts";
+import { HostError } from "../errors.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable-text.ts";
 import { bytesText, elapsedText } from "./quantity-text.ts";
@@ -18,10 +20,25 @@ export interface ProjectBuild {
   readonly file?: string | undefined;
   readonly name?: string | undefined;
   readonly kernel?: string | undefined;
+  /** Command lines that are run first, to see which files they open. */
+  readonly trace?: readonly string[] | undefined;
   readonly output: Output;
   /** No progress, no warnings. */
   readonly quiet: boolean;
   readonly signal: AbortSignal;
+}
+
+/** @throws {HostError} WL_USAGE */
+function commandWords(line: string): string[] {
+  try {
+    const words = splitCommandLine(line);
+    if (words.length > 0) return words;
+  } catch (error) {
+    if (!(error instanceof CommandLineError)) throw error;
+  }
+  throw new HostError("WL_USAGE", `--trace takes a command line, not ${JSON.stringify(line)}`, {
+    next: "Write --trace './program --option'; a shell's operators are not understood",
+  });
 }
 
 /**
@@ -41,7 +58,7 @@ export async function projectAt(
 
 /** @throws {ImageError}; or the signal's reason */
 export async function buildProject(request: ProjectBuild): Promise<BuildResult> {
-  const { folder, file, name, kernel, output, quiet, signal } = request;
+  const { folder, file, name, kernel, trace = [], output, quiet, signal } = request;
   const onStep = (step: BuildStep): void => output.draft(`${step.padEnd(8)} ...`);
   const onProgress = (progress: BuildProgress): void => output.note(progressLine(progress));
   const result = await build({
@@ -49,6 +66,7 @@ export async function buildProject(request: ProjectBuild): Promise<BuildResult> 
     file,
     name,
     kernel,
+    trace: trace.map(commandWords),
     signal,
     ...(quiet ? {} : { onStep, onProgress }),
   });

@@ -1,7 +1,10 @@
 /** Commands about images and kernels. Part of the command table. */
-import { type CommandSpec, flag, list, type Operand, text } from "./command.ts";
+import { RUNTIME_NAMES } from "../../image-builder/runtimes/runtime.ts";
+import { type CommandSpec, choice, flag, list, type Operand, text } from "./command.ts";
 
 const json = flag("Print JSON");
+/** Runtimes with something to start from: an executable is the user's own. */
+const STARTERS = RUNTIME_NAMES.filter((name) => name !== "native");
 const image: Operand = { usage: "IMAGE", kind: "image" };
 const none = { operands: [], min: 0, max: 0 } as const;
 const group = "Images";
@@ -19,6 +22,7 @@ export const imageCommands = {
     options: {
       tag: list("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
       kernel: text("RELEASE|FILE", "Kernel of the image; default: the current one"),
+      trace: list("CMD", "Run a command here, and take the files that it opens: windlass.lock.json"),
       quiet: flag("Print the id only", "q"),
       json,
     },
@@ -27,6 +31,36 @@ export const imageCommands = {
       "windlass build ./server -t shop:2",
       "windlass build /usr/bin/redis-server",
     ],
+  },
+  init: {
+    group,
+    summary: "Write a starter: the files of a new project",
+    description: "Nothing that is there is overwritten. The name is that of the folder.",
+    operands: [{ usage: "[DIR]", kind: "file" }],
+    min: 0,
+    max: 1,
+    options: {
+      runtime: choice(STARTERS, "What runs the program; default: node"),
+      name: text("NAME", "Name of the image"),
+      json,
+    },
+    examples: ["windlass init shop", "windlass init --runtime python shop"],
+  },
+  "runtime ls": {
+    group,
+    summary: "List what can run programs, and whether this host has it",
+    ...none,
+    options: { json },
+    examples: ["windlass runtime ls"],
+  },
+  "runtime describe": {
+    group,
+    summary: "Show what an image has of a runtime, its manifest and its limits",
+    operands: [{ usage: "RUNTIME", kind: "word", choices: RUNTIME_NAMES }],
+    min: 1,
+    max: 1,
+    options: { json },
+    examples: ["windlass runtime describe python"],
   },
   images: {
     group,

@@ -1,7 +1,7 @@
 /** Programs that are executables themselves: the file, its interpreter, what it loads and opens. */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
-import { isAbsolute, posix } from "node:path";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { isAbsolute, join, posix } from "node:path";
 import { ImageError } from "../errors.ts";
 import { APP_PATH } from "../project/guest-paths.ts";
 import { folderContent } from "../project/project-folder.ts";
@@ -11,6 +11,7 @@ import { describeProgram } from "./program-description.ts";
 import { addProgramNeeds } from "./program-closure.ts";
 import { ProgramFiles } from "./program-files.ts";
 import { commandOf, type Runtime, type RuntimeProject, type RuntimeRequest } from "./runtime.ts";
+import { LOCK_FILE, readTraceLock } from "./trace-lock.ts";
 
 async function collect({ root, manifest, signal }: RuntimeRequest): Promise<RuntimeProject> {
   const [command = "", ...args] = commandOf(manifest.program) ?? [];
@@ -20,13 +21,14 @@ async function collect({ root, manifest, signal }: RuntimeRequest): Promise<Runt
       next: 'Add command: ["./program"], or a program of this host such as "/usr/bin/python3"',
     });
   }
-  const guestPath = isAbsolute(command) ? command : posix.join(APP_PATH, command);
+  const guestPath = guestPathOf(command);
   const content = await folderContent({ root, manifest, signal });
   const files = new ProgramFiles(root, signal);
   const hostPath = files.hostPathOf(guestPath);
   await files.add(hostPath, guestPath);
   if (files.binaries.length === 0) throw await notExecutable(hostPath);
   await addPlaced(files, content.entries, signal);
+  await addLocked(files, guestPath, root);
   const { opens } = await addProgramNeeds(files, {
     env: manifest.env,
     nameServices: nameServicesOf(content.entries),
@@ -46,6 +48,11 @@ async function collect({ root, manifest, signal }: RuntimeRequest): Promise<Runt
   };
 }
 
+/** The program's path in the guest, by the manifest's command. */
+export function guestPathOf(command: string): string {
+  return isAbsolute(command) ? posix.normalize(command) : posix.join(APP_PATH, command);
+}
+
 /** Programs and libraries among the files that the project brings: their libraries come along. */
 async function addPlaced(
   files: ProgramFiles,
@@ -61,6 +68,21 @@ async function addPlaced(
     const isOptional = entry.path.startsWith(`${APP_PATH}/`);
     const file = { hostPath: entry.source.path, guestPath: entry.path };
     files.binaries.push({ ...file, ...(isOptional && { isOptional }) });
+  }
+}
+
+/** What a traced run has shown (trace-lock.ts). */
+async function addLocked(files: ProgramFiles, program: string, root: string): Promise<void> {
+  for (const path of readTraceLock(root)[program] ?? []) {
+    const hostPath = files.hostPathOf(path);
+    if (!existsSync(hostPath)) {
+      const message = `${LOCK_FILE} names ${hostPath}, which is not on this machine`;
+      throw new ImageError("WL_IMAGE_PROJECT_INVALID", message, {
+        file: join(root, LOCK_FILE),
+        next: "Install its package, or remove the line and trace again (windlass build --trace)",
+      });
+    }
+    await files.add(hostPath, path);
   }
 }
 

@@ -15,6 +15,7 @@ export const execute: Execute<"build"> = async ({ options, operands, output, sig
     ...project,
     name,
     kernel: options.kernel,
+    trace: options.trace,
     output,
     quiet: options.quiet || options.json,
     signal,
