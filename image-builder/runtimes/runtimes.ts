@@ -11,6 +11,10 @@ const LOADERS: Partial<Record<OtherRuntime, () => Promise<Runtime>>> = {
   java: async () => (await import("./java-runtime.ts")).javaRuntime,
   c: async () => (await import("./c-runtime.ts")).cRuntime,
   python: async () => (await import("./python-runtime.ts")).pythonRuntime,
+  deno: async () => (await import("./deno-runtime.ts")).denoRuntime,
+  bun: async () => (await import("./bun-runtime.ts")).bunRuntime,
+  wasm: async () => (await import("./wasm-runtime.ts")).wasmRuntime,
+  ruby: async () => (await import("./ruby-runtime.ts")).rubyRuntime,
   native: async () => (await import("./native-runtime.ts")).nativeRuntime,
 };
 
