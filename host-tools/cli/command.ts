@@ -49,6 +49,7 @@ export type CommandGroup =
   | "Templates"
   | "Images"
   | "Host"
+  | "Conformance"
   | "Allocator model";
 
 export interface CommandSpec {

@@ -16,6 +16,7 @@ const GROUPS: readonly CommandGroup[] = [
   "Templates",
   "Images",
   "Host",
+  "Conformance",
   "Allocator model",
 ];
 

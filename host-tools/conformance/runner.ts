@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostError } from "../errors.ts";
 import { type Deviation, matches } from "./deviations.ts";
+import { endText } from "./outcome-text.ts";
 import { caseResult, missingText, type RowReport, type SuiteReport } from "./report.ts";
 import { type Row, STEP_TIMEOUT_MS, type Step, type Suite } from "./suite.ts";
 import type { Outcome, Target } from "./target.ts";
@@ -110,7 +111,8 @@ async function runSteps(
     if (wanted.length === 0) continue;
     const run = (some: readonly string[]): Promise<Outcome> => {
       const argv = step.argv(files, some);
-      const { env, stdin, timeoutMs = STEP_TIMEOUT_MS } = step;
+      const { stdin, timeoutMs = STEP_TIMEOUT_MS } = step;
+      const env = { ...step.env, CASE_FILES: files };
       return target.run({ argv, env, stdin, timeoutMs, workdir: files }, request);
     };
     const said = step.judge
@@ -154,13 +156,4 @@ async function runReporting(
     left = unsaid.filter((id) => !failed.includes(id));
   }
   return { verdicts, problems };
-}
-
-/** "was killed by SIGSEGV: last words", for sentences about a program. */
-export function endText(outcome: Outcome): string {
-  const { exitCode, signal, timedOut, stderr } = outcome;
-  const last = stderr.toString("utf8").trim().split("\n").at(-1) ?? "";
-  const words = last === "" ? "" : `: ${printable(last)}`;
-  if (timedOut) return `took too long${words}`;
-  return signal === null ? `ended with ${exitCode}${words}` : `was killed by ${signal}${words}`;
 }

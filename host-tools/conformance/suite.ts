@@ -66,6 +66,7 @@ export interface Step {
    *   with the cases after the one it died in
    */
   argv(place: string, cases: readonly string[]): readonly string[];
+  /** The runner adds CASE_FILES: the folder of `files` on the target, which is the working folder, too. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: Uint8Array;
   /** Of one run of the command; default STEP_TIMEOUT_MS. */

@@ -4,12 +4,12 @@ import { dirname, posix, resolve } from "node:path";
 import type { FileStatus } from "../../../guest/api/file.ts";
 import { HostError } from "../../errors.ts";
 import type { GuestClient } from "../../guest-client/guest-client.ts";
+import { packTar } from "../../guest-client/tar-pack.ts";
 import { Instances } from "../../instance/instances.ts";
 import { type CopyEnd, copyTarget, type FileKind, parseCopyEnd } from "../copy-paths.ts";
 import type { Execute, Invocation } from "../invocation.ts";
 import { printableLine } from "../printable-text.ts";
 import { bytesText } from "../quantity-text.ts";
-import { packTar } from "../../guest-client/tar-pack.ts";
 import { unpackTar } from "../tar-unpack.ts";
 
 interface Copied {

@@ -1,0 +1,14 @@
+/** Node: that which runs Windlass, on the host; the guest's own. */
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { programRow } from "./program-row.ts";
+import { programSource } from "./program-sources.ts";
+
+export const nodeRow = programRow({
+  id: "node",
+  title: "Node",
+  async build({ files, target }) {
+    await copyFile(programSource("program.mjs"), join(files, "program.mjs"));
+    return (place) => [target.nodePath, `${place}/program.mjs`];
+  },
+});
