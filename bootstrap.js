@@ -44,6 +44,8 @@ const PROGRAMS = [
   { program: "bc", package: "bc", testsOnly: true },
   { program: "xz", package: "xz-utils", testsOnly: true },
   { file: "/usr/include/gelf.h", package: "libelf-dev", testsOnly: true },
+  // A registry on loopback, for pushing and pulling.
+  { program: "docker-registry", package: "docker-registry", testsOnly: true },
   // The allocators that the model is compared with.
   { file: `${LIBRARIES}/libjemalloc.so.2`, package: "libjemalloc2", testsOnly: true },
   {

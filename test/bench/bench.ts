@@ -8,7 +8,7 @@ import { findQemu } from "../../host-tools/qemu/binary.ts";
 
 /** Nanoseconds, milliseconds, seconds, bytes, MiB, or events per second. */
 /** "1": a number of things, or a ratio. */
-export type BenchUnit = "ns" | "ms" | "s" | "bytes" | "MiB" | "1/s" | "1";
+export type BenchUnit = "ns" | "ms" | "s" | "bytes" | "MiB" | "1/s" | "MB/s" | "1";
 
 export interface BenchCase {
   readonly case: string;

@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<(runs?: number) => Promise<
   build: async () => (await import("./build.ts")).benchBuild,
   density: async () => (await import("./density.ts")).benchDensity,
   help: async () => (await import("./help.ts")).benchHelp,
+  pull: async () => (await import("./pull.ts")).benchPull,
   size: async () => (await import("./size.ts")).benchSize,
   start: async () => (await import("./start.ts")).benchStart,
 };
