@@ -7,6 +7,7 @@ const BENCHES: Readonly<Record<string, () => Promise<(runs?: number) => Promise<
   agent: async () => (await import("./agent.ts")).benchAgent,
   allocator: async () => (await import("./allocator.ts")).benchAllocator,
   build: async () => (await import("./build.ts")).benchBuild,
+  closure: async () => (await import("./closure.ts")).benchClosure,
   density: async () => (await import("./density.ts")).benchDensity,
   help: async () => (await import("./help.ts")).benchHelp,
   pull: async () => (await import("./pull.ts")).benchPull,

@@ -38,6 +38,8 @@ test("reads what a library asks for and provides", async () => {
     rpath: ["/opt/old"],
     runpath: ["$ORIGIN/../lib", "/opt/new"],
     isPie: true,
+    avoidsDefaults: false,
+    dlopens: [],
     versionsNeeded: LIBRARY.versionsNeeded.map((need) => ({
       ...need,
       versions: [...need.versions],
