@@ -12,8 +12,8 @@ import type { NodeRuntime } from "./runtimes/node-runtime.ts";
 import { WINDLASS_VERSION } from "./version.ts";
 
 export interface MaterialSources {
-  readonly manifest: Manifest;
-  readonly project: Project;
+  readonly manifest: Pick<Manifest, "name">;
+  readonly project: Pick<Project, "dependencies">;
   readonly runtime: NodeRuntime;
   readonly runtimeEntries: readonly TreeEntry[];
   readonly kernel: Kernel;

@@ -207,11 +207,11 @@ function writeHosts(hostname: string): void {
   writeFileSync("/etc/hosts", hostsFile(hostname));
 }
 
-/** The base's folders belong to root; a program's user owns its home. */
+/** The base's folders belong to root; a program's user owns its home. A container's users have homes such as "/". */
 function giveHome(findUser: (user: string) => Credentials, user: string): void {
   try {
     const { uid, gid, home } = findUser(user);
-    if (uid !== 0 && home !== undefined) chownSync(home, uid, gid);
+    if (uid !== 0 && home?.startsWith("/home/")) chownSync(home, uid, gid);
   } catch {
     // No such user or folder: the start of the program says what is wrong, if anything is.
   }

@@ -20,6 +20,7 @@ export const imageCommands = {
     min: 0,
     max: 1,
     options: {
+      from: text("SOURCE", "A container image: oci-layout:DIR[:REF], docker-archive:FILE[:REF] or HOST/NAME:TAG"),
       tag: list("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
       kernel: text("RELEASE|FILE", "Kernel of the image; default: the current one"),
       trace: list("CMD", "Run a command here, and take the files that it opens: windlass.lock.json"),
@@ -30,6 +31,7 @@ export const imageCommands = {
       "windlass build",
       "windlass build ./server -t shop:2",
       "windlass build /usr/bin/redis-server",
+      "windlass build --from docker-archive:shop.tar -t shop",
     ],
   },
   init: {

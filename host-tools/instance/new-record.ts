@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { ProgramSpec } from "../../guest/api/program.ts";
 import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
-import { type Image, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
+import { type Image, type ImageConfig, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
 import type { PublishRequest } from "../network/publish.ts";
 import type { AcceleratorRequest } from "../qemu/accelerator.ts";
 import {
@@ -36,7 +36,7 @@ export interface CreateOptions {
   readonly autoRemove?: boolean | undefined;
   /** Over the image's environment. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
-  /** Appended to the image's command, as Docker does with an ENTRYPOINT. */
+  /** Appended to the image's command, as Docker does with an ENTRYPOINT; in place of a container's Cmd. */
   readonly args?: readonly string[] | undefined;
   readonly program?: Partial<
     Pick<ProgramSpec, "restart" | "onExit" | "user" | "workdir" | "openStdin">
@@ -52,7 +52,7 @@ export function newRecord(
   const program: ProgramSpec = {
     ...config.program,
     ...options.program,
-    argv: [...config.program.argv, ...(options.args ?? [])],
+    argv: argvWith(config, options.args ?? []),
     env: { ...config.program.env, ...options.environment },
   };
   const scratch = options.scratch
@@ -80,6 +80,11 @@ export function newRecord(
       program,
     },
   };
+}
+
+function argvWith({ program, replaceableArgs = 0 }: ImageConfig, args: readonly string[]): string[] {
+  const { argv } = program;
+  return args.length === 0 ? argv : [...argv.slice(0, argv.length - replaceableArgs), ...args];
 }
 
 /** What the original is, under another identity. */

@@ -26,7 +26,8 @@ export function starterFile(
   const { argv, env, workdir, user, isNode, openStdin } = program;
   const fitsHeap = memoryMib >= NODE_MEMORY_MIN_MIB && memoryMib <= NODE_MEMORY_MAX_MIB;
   if (program.isolation === "thread") return new Uint8Array();
-  const isSimple = ROOT.test(user) && !scratch && !openStdin && (!isNode || fitsHeap);
+  const isPath = argv[0]?.startsWith("/") === true;
+  const isSimple = isPath && ROOT.test(user) && !scratch && !openStdin && (!isNode || fitsHeap);
   if (!isSimple || network.mode === "dhcp") return new Uint8Array();
   return starterExecutable({
     hostname,

@@ -73,8 +73,11 @@ export function firstStageExecutable(options: FirstStageOptions): Uint8Array {
   mount("", ".", "/", MOUNT_FLAG.move);
   program.systemCall(SYSTEM_CALL.chroot, text("."));
   writeLine(program, FIRST_STAGE_MARKER);
-  const init = text("/init");
-  program.systemCall(SYSTEM_CALL.execve, init, program.pointers([init]), program.pointers([]));
+  // A container's root has the first (base/apart-tree.ts), and may have an /init that is its own.
+  for (const path of ["/usr/lib/windlass/init", "/init"]) {
+    const init = text(path);
+    program.systemCall(SYSTEM_CALL.execve, init, program.pointers([init]), program.pointers([]));
+  }
   writeLine(program, "windlass: cannot start /init");
   program.label("failed");
   powerOff(program);

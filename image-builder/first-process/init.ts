@@ -23,6 +23,8 @@ export interface InitOptions {
   /** What to run: argv[0] is the absolute path. */
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** Of the folders that are memory otherwise, those that are the root's own. Default none. */
+  readonly ownFolders?: readonly string[];
 }
 
 const { noSuid, noDevices, noExecute, noAccessTimes } = MOUNT_FLAG;
@@ -61,6 +63,7 @@ export function initExecutable(options: InitOptions): Uint8Array {
     program.systemCall(SYSTEM_CALL.mkdir, program.string(directory), 0o755);
   }
   for (const { type, target, flags, data } of KERNEL_MOUNTS) {
+    if (options.ownFolders?.includes(target)) continue;
     const name = program.string(type);
     const point = program.string(target);
     program.systemCall(SYSTEM_CALL.mount, name, point, name, flags, program.string(data));

@@ -17,6 +17,8 @@ export interface ImageConfig {
   /** Version of Windlass that built it. */
   readonly windlass: string;
   readonly program: ProgramSpec;
+  /** How many of the last words of its argv arguments of `run` stand in for (a container's Cmd). Default 0. */
+  readonly replaceableArgs?: number | undefined;
   readonly memoryMib: number;
   readonly vcpuCount: number;
   readonly template?: { readonly auto: boolean; readonly warmUp?: string | false } | undefined;

@@ -3,23 +3,26 @@ import { resolve } from "node:path";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
 import { buildProject, projectAt } from "../build-project.ts";
+import { HostError } from "../../errors.ts";
+import { buildContainer } from "../build-container.ts";
 import { imageView, shortId } from "../image-view.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
 export const execute: Execute<"build"> = async ({ options, operands, output, signal }) => {
   const [name, ...furtherNames] = options.tag;
+  const { from } = options;
+  if (from !== undefined && operands.length > 0) {
+    const next = "Leave --from or the folder out";
+    throw new HostError("WL_USAGE", "An image is built from one thing", { next });
+  }
+  const shared = { name, kernel: options.kernel, output, quiet: options.quiet || options.json, signal };
   const operand = operands[0] ?? ".";
   const project = (await projectAt(operand)) ?? { folder: resolve(operand) };
-  const built = await buildProject({
-    ...project,
-    name,
-    kernel: options.kernel,
-    trace: options.trace,
-    output,
-    quiet: options.quiet || options.json,
-    signal,
-  });
+  const built =
+    from === undefined
+      ? await buildProject({ ...project, ...shared, trace: options.trace })
+      : await buildContainer({ ...shared, from });
   const { warnings } = built;
   const store = new ImageStore(windlassFolders().data);
   for (const further of furtherNames) await store.tag(built.image.id, further);
