@@ -38,6 +38,9 @@ const PROGRAMS = [
   // examples/native-addon compiles where no prebuilt addon can be had.
   { program: "g++", package: "g++", testsOnly: true },
   { program: "make", package: "make", testsOnly: true },
+  // Projects in Go and Java are built; in Rust where there is a cargo.
+  { program: "go", package: "golang-go", testsOnly: true },
+  { program: "jlink", package: "openjdk-17-jdk-headless", testsOnly: true },
   // "windlass kernel build" compiles a kernel.
   { program: "flex", package: "flex", testsOnly: true },
   { program: "bison", package: "bison", testsOnly: true },

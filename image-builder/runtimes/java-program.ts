@@ -1,10 +1,12 @@
 /** Which Java program a folder is: a jar, one that Maven or Gradle has made, or sources. */
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import { ImageError } from "../errors.ts";
 import { readTextFile } from "../manifest/text-file.ts";
 import { APP_PATH } from "../project/guest-paths.ts";
+import { pathBeside } from "../store/replace-file.ts";
 import { newestSource, projectCache } from "./compiled-project.ts";
 import { withIoError } from "./io-error.ts";
 import { readJar } from "./jar-file.ts";
@@ -186,16 +188,12 @@ async function sourceProgram(request: RuntimeRequest, home: JavaHome): Promise<J
         .filter((name) => name.endsWith(".jar"))
         .sort()
     : [];
-  const classes = join(projectCache(request, "java-classes"), "classes");
-  await rm(classes, { recursive: true, force: true });
-  await withIoError("write", classes, mkdir(classes, { recursive: true }));
   const hostJars = jars.map((name) => join(library, name));
-  const classPath = hostJars.length === 0 ? [] : ["-cp", hostJars.join(":")];
-  const flags = ["-encoding", "UTF-8", "-nowarn", "-g:source,lines"];
-  await runJava(home, "javac", [...flags, ...classPath, "-d", classes, ...sources], {
-    signal,
-    cwd: root,
-  });
+  const files = [...sources.map((path) => join(root, path)), ...hostJars];
+  const classes = join(projectCache(request, "java-classes"), sourcesKey(home, files));
+  if (!existsSync(classes)) {
+    await compile({ home, root, sources, jars: hostJars, classes, signal });
+  }
   const guestJars = jars.map((name) => `${APP_PATH}/lib/${name}`);
   return {
     placed: [
@@ -212,6 +210,42 @@ async function sourceProgram(request: RuntimeRequest, home: JavaHome): Promise<J
     detail: `${sources.length === 1 ? sources[0] : `${sources.length} sources`}, compiled`,
     warnings: [],
   };
+}
+
+interface Compilation {
+  readonly home: JavaHome;
+  readonly root: string;
+  readonly sources: readonly string[];
+  readonly jars: readonly string[];
+  /** The folder of what is made; it appears when it is whole. */
+  readonly classes: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function compile({ home, root, sources, jars, classes, signal }: Compilation): Promise<void> {
+  const beside = pathBeside(classes);
+  await withIoError("write", beside, mkdir(beside, { recursive: true }));
+  try {
+    const flags = ["-encoding", "UTF-8", "-nowarn", "-g:source,lines"];
+    const classPath = jars.length === 0 ? [] : ["-cp", jars.join(":")];
+    const args = [...flags, ...classPath, "-d", beside, ...sources];
+    await runJava(home, "javac", args, { signal, cwd: root });
+    await rename(beside, classes).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // Another build was first.
+    });
+  } finally {
+    await rm(beside, { recursive: true, force: true });
+  }
+}
+
+/** Changes when what the classes are made from may have changed. */
+function sourcesKey(home: JavaHome, files: readonly string[]): string {
+  const hash = createHash("sha256").update(`${home.path} ${home.version}`);
+  for (const path of files) {
+    const { size, mtimeMs, ctimeMs, ino } = statSync(path);
+    hash.update(`${path}\0${size}\0${mtimeMs}\0${ctimeMs}\0${ino}\0`);
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 const NO_SOURCES = ["target", "build", "node_modules", "test", "tests"];

@@ -26,6 +26,7 @@ const SERVERS = [
   { example: "fastify-typescript", path: "/", expected: /from Fastify/ },
   { example: "native-addon", path: "/", expected: /"visits":1,"sqlite":"3\./ },
   { example: "esm-workers", path: "/1000", expected: /"primes":168/ },
+  { example: "c-http", path: "/", expected: /^Hello from Windlass\nC, / },
 ] as const;
 
 for (const { example, path, expected } of SERVERS) {
