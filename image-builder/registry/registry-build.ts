@@ -25,7 +25,8 @@ export async function buildFromRegistry(options: RegistryBuildOptions): Promise<
   });
   onPulled?.(pulled);
   const base = reference.repository.slice(reference.repository.lastIndexOf("/") + 1);
-  const defaultName = reference.tag === undefined ? base : `${base}:${reference.tag}`;
+  const tagged = reference.tag === undefined ? base : `${base}:${reference.tag}`;
+  const defaultName = options.defaultName ?? tagged;
   const { layoutFolder, digest } = pulled;
-  return await buildFromLayout({ defaultName, ...options, layoutFolder, reference: digest });
+  return await buildFromLayout({ ...options, defaultName, layoutFolder, reference: digest });
 }

@@ -1,5 +1,6 @@
 /** `windlass image pull` and `windlass pull`. */
 import { pullImage } from "../../../image-builder/registry/image-pull.ts";
+import type { TransferredPart } from "../../../image-builder/registry/image-push.ts";
 import { registryReference } from "../../../image-builder/registry/reference.ts";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
@@ -17,7 +18,7 @@ export const execute: Execute<"image pull"> = async ({ options, operands, output
     ...{ store, reference, name: options.tag, cacheFolder: cache, signal },
     plainHttp: options["plain-http"],
     ...(!isQuiet && {
-      onPart: (part) => output.note(partLine(part)),
+      onPart: (part: TransferredPart) => output.note(partLine(part)),
       onProgress: showProgress(output),
     }),
   });

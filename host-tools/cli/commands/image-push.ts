@@ -1,5 +1,5 @@
 /** `windlass image push` and `windlass push`. */
-import { pushImage } from "../../../image-builder/registry/image-push.ts";
+import { pushImage, type TransferredPart } from "../../../image-builder/registry/image-push.ts";
 import { referenceText, registryReference } from "../../../image-builder/registry/reference.ts";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
@@ -16,7 +16,7 @@ export const execute: Execute<"image push"> = async ({ options, operands, output
   const isQuiet = options.quiet || options.json;
   const pushed = await pushImage({
     ...{ store, image, reference, cacheFolder: cache, plainHttp: options["plain-http"], signal },
-    ...(!isQuiet && { onPart: (part) => output.note(partLine(part)) }),
+    ...(!isQuiet && { onPart: (part: TransferredPart) => output.note(partLine(part)) }),
   });
   if (options.json) {
     await output.json({ reference: referenceText(reference), id: image.id, ...pushed });

@@ -1,0 +1,65 @@
+/** Names of images in registries. */
+import * as assert from "uvu/assert";
+import {
+  isLoopback,
+  namesRegistry,
+  referenceText,
+  registryHost,
+  registryReference,
+} from "../../../../image-builder/registry/reference.ts";
+import { suite } from "../../../support/suite.ts";
+
+const test = suite("registry reference");
+const digest = `sha256:${"0".repeat(64)}`;
+
+test("host, name, tag and digest are told apart", () => {
+  const cases: readonly [string, object][] = [
+    ["reg.example/shop", { host: "reg.example", repository: "shop", tag: "latest" }],
+    ["localhost:5000/a/b:1", { host: "localhost:5000", repository: "a/b", tag: "1" }],
+    ["localhost/a", { host: "localhost", repository: "a", tag: "latest" }],
+    ["[::1]:5000/a:1", { host: "[::1]:5000", repository: "a", tag: "1" }],
+    [`Reg.Example/a@${digest}`, { host: "reg.example", repository: "a", digest }],
+    [`reg.example/a:1@${digest}`, { host: "reg.example", repository: "a", tag: "1", digest }],
+  ];
+  for (const [text, expected] of cases) {
+    const reference = registryReference(text);
+    assert.equal(reference, expected);
+    assert.equal(registryReference(referenceText(reference)), reference);
+  }
+});
+
+test("what names no registry is an image of this machine", () => {
+  for (const text of ["shop", "shop:1", "team/shop:1", "", "/a"]) {
+    assert.is(namesRegistry(text), false);
+    assert.throws(() => registryReference(text), /names no registry/);
+  }
+});
+
+test("what is no reference is refused", () => {
+  const cases = [
+    "reg.example/Shop",
+    "reg.example/",
+    "reg.example/a//b",
+    "reg.example/../b",
+    "reg.example/a:",
+    "reg.example/a:-1",
+    "reg.example/a@sha256:00",
+    `reg.example/a@${digest}@${digest}`,
+    `reg.example/${"a".repeat(300)}`,
+  ];
+  for (const text of cases) assert.throws(() => registryReference(text), /is no name/, text);
+  for (const host of ["a b", "-a.example", "a:0", "a:99999", "user@a.example", "a/b", ""]) {
+    assert.throws(() => registryHost(host), /is no host/, host);
+  }
+});
+
+test("loopback is what never leaves this machine", () => {
+  for (const host of ["localhost", "localhost:5000", "127.0.0.1:1", "127.9.9.9", "[::1]:5000"]) {
+    assert.ok(isLoopback(host), host);
+  }
+  for (const host of ["127.0.0.1.example", "localhost.example", "128.0.0.1", "[::2]"]) {
+    assert.not(isLoopback(host), host);
+  }
+});
+
+test.run();
