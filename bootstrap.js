@@ -27,6 +27,8 @@ const PROGRAMS = [
   { program: "cpio", package: "cpio", testsOnly: true },
   { program: "lz4", package: "lz4", testsOnly: true },
   { program: "python3", package: "python3", testsOnly: true },
+  { file: "/usr/lib/python3/dist-packages/flask", package: "python3-flask", testsOnly: true },
+  { program: "ruby", package: "ruby", testsOnly: true },
   { program: "curl", package: "curl", testsOnly: true },
   { program: "git", package: "git", testsOnly: true },
   // The completion scripts are read by the shells they are for.
@@ -49,6 +51,8 @@ const PROGRAMS = [
   { file: "/usr/include/gelf.h", package: "libelf-dev", testsOnly: true },
   // A registry on loopback, for pushing and pulling.
   { program: "docker-registry", package: "docker-registry", testsOnly: true },
+  // Unpacks container images; ours are compared with its.
+  { program: "umoci", package: "umoci", testsOnly: true },
   // The allocators that the model is compared with.
   { file: `${LIBRARIES}/libjemalloc.so.2`, package: "libjemalloc2", testsOnly: true },
   {
