@@ -71,7 +71,10 @@ function playIn(place: Place, family: Family, options: ScriptOptions): void {
 
 /** For the suite's own test: no answer of a kernel is this. */
 function wrong(expected: string): string {
-  return `not ${expected}`;
+  return expected
+    .split("|")
+    .map((one) => `not ${one}`)
+    .join("|");
 }
 
 function print({ id, verdict, text, expected, actual, source }: Verdict): void {

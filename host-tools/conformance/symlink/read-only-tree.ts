@@ -18,8 +18,6 @@ export function readOnlyTree(): readonly TreeEntry[] {
     ...[link("/dir/up", "../file"), link("/dir/deep/far", "../../d/inner"), link("/dd", "d/deep")],
     ...[link("/absolute", "/"), link("/here", "."), link("/dots", "dir/..")],
     ...[link("/umlaut-\u00fc", "\u00fc\n"), link("/short", "x"), link("/slashed", "dir//")],
-    ...[1, 59, 60, 1023, 2048, 4094, 4095].map((length) =>
-      link(`/t${length}`, "t".repeat(length)),
-    ),
+    ...[1, 59, 60, 1023, 2048, 4094, 4095].map((length) => link(`/t${length}`, "t".repeat(length))),
   ];
 }

@@ -44,9 +44,7 @@ type CallName = keyof Calls;
 type Arguments<Name extends CallName> = Parameters<Calls[Name]>;
 
 /** What is done with assertions just now. */
-type Mode =
-  | { readonly kind: "run" }
-  | { readonly kind: "skip"; readonly reason: string };
+type Mode = { readonly kind: "run" } | { readonly kind: "skip"; readonly reason: string };
 
 export class Script {
   readonly #options: ScriptOptions;

@@ -10,15 +10,20 @@ const { F_OK, O_RDONLY, O_WRONLY, W_OK } = constants;
 
 export const followingRules = [
   rules(
-    { id: "S5", title: "calls that follow a link, and those that do not", source: "symlink(7)", count: 45 },
+    {
+      id: "S5",
+      title: "calls that follow a link, and those that do not",
+      source: "symlink(7)",
+      count: 45,
+    },
     followed,
   ),
   rules({ id: "S6", title: "rename moves the link", source: "rename(2)", count: 26 }, renamed),
-  rules({ id: "S7", title: "hard links to links", source: "link(2), POSIX link()", count: 14 }, linked),
   rules(
-    { id: "S18", title: "times of the link itself", source: "utimensat(2)", count: 10 },
-    timed,
+    { id: "S7", title: "hard links to links", source: "link(2), POSIX link()", count: 14 },
+    linked,
   ),
+  rules({ id: "S18", title: "times of the link itself", source: "utimensat(2)", count: 10 }, timed),
 ];
 
 function followed(script: Script): void {
@@ -37,12 +42,26 @@ function followed(script: Script): void {
   script.rule("open of a link to nothing", "ENOENT", "open", "dangling", O_RDONLY);
   script.rule("access follows", "0", "access", "l", F_OK);
   script.rule("access of a link to nothing", "ENOENT", "access", "dangling", F_OK);
-  script.rule("faccessat with a flag does not", "0", "accessAt", "dangling", F_OK, AT_SYMLINK_NOFOLLOW);
+  script.rule(
+    "faccessat with a flag does not",
+    "0",
+    "accessAt",
+    "dangling",
+    F_OK,
+    AT_SYMLINK_NOFOLLOW,
+  );
   script.rule("chmod follows", "0", "chmod", "l", 0o640);
   script.rule("the file has the mode", "0640", "stat", "file", "mode");
   script.rule("the link keeps its own", "0777", "lstat", "l", "mode");
   script.rule("chmod of a link to nothing", "ENOENT", "chmod", "dangling", 0o600);
-  script.rule("a link's mode cannot be set (EOPNOTSUPP, the same number)", "ENOTSUP", "chmodAt", "l", 0o600, AT_SYMLINK_NOFOLLOW);
+  script.rule(
+    "a link's mode cannot be set (EOPNOTSUPP, the same number)",
+    "ENOTSUP",
+    "chmodAt",
+    "l",
+    0o600,
+    AT_SYMLINK_NOFOLLOW,
+  );
   script.rule("truncate follows", "0", "truncate", "l", 3);
   script.rule("the file is cut", "3", "stat", "file", "size");
   script.rule("the link is not", "4", "lstat", "l", "size");

@@ -3,13 +3,19 @@ import type { Script } from "../script.ts";
 import { rules } from "./rules.ts";
 
 export const linkRules = [
-  rules({ id: "S1", title: "the target is stored as it is", source: "symlink(2)", count: 14 }, stored),
+  rules(
+    { id: "S1", title: "the target is stored as it is", source: "symlink(2)", count: 14 },
+    stored,
+  ),
   rules(
     { id: "S2", title: "lstat describes the link", source: "symlink(7), lstat(2)", count: 9 },
     described,
   ),
   rules({ id: "S3", title: "readlink", source: "readlink(2)", count: 20 }, read),
-  rules({ id: "S4", title: "a name is taken by whatever has it", source: "symlink(2)", count: 8 }, taken),
+  rules(
+    { id: "S4", title: "a name is taken by whatever has it", source: "symlink(2)", count: 8 },
+    taken,
+  ),
   rules(
     { id: "S13", title: "the folder's times", source: "POSIX symlink(), unlink()", count: 6 },
     folderTimes,
@@ -18,10 +24,24 @@ export const linkRules = [
     { id: "S15", title: "bytes that are no UTF-8", source: "path_resolution(7)", count: 8 },
     rawBytes,
   ),
-  rules({ id: "S16", title: "types in a folder's list", source: "getdents64(2)", count: 4 }, listed),
+  rules(
+    { id: "S16", title: "types in a folder's list", source: "getdents64(2)", count: 4 },
+    listed,
+  ),
 ];
 
-const TARGETS = ["nowhere", "/", "/nowhere/at/all", ".", "..", "a//b/../c/", " ", "l3/", "./x", "*?\n"];
+const TARGETS = [
+  "nowhere",
+  "/",
+  "/nowhere/at/all",
+  ".",
+  "..",
+  "a//b/../c/",
+  " ",
+  "l3/",
+  "./x",
+  "*?\n",
+];
 
 function stored(script: Script): void {
   for (const [index, target] of TARGETS.entries()) {
@@ -30,7 +50,13 @@ function stored(script: Script): void {
   }
   script.rule("a link may name itself", "0", "symlink", "self", "self");
   script.rule("and is there then", "symlink", "lstat", "self", "type");
-  script.rule("an empty target is refused (POSIX leaves it open)", "ENOENT", "symlink", "", "empty");
+  script.rule(
+    "an empty target is refused (POSIX leaves it open)",
+    "ENOENT",
+    "symlink",
+    "",
+    "empty",
+  );
   script.rule("and nothing was made", "ENOENT", "lstat", "empty", "type");
 }
 
@@ -105,7 +131,9 @@ function folderTimes(script: Script): void {
     }
   };
   changes("symlink", true, ["mtime", "ctime"], () => script.prepare("symlink", "x", "d/l"));
-  changes("a refused symlink", false, ["mtime", "ctime"], () => script.value("symlink", "x", "d/l"));
+  changes("a refused symlink", false, ["mtime", "ctime"], () =>
+    script.value("symlink", "x", "d/l"),
+  );
   changes("unlink", true, ["mtime", "ctime"], () => script.prepare("unlink", "d/l"));
 }
 

@@ -10,8 +10,14 @@ import { rules } from "./rules.ts";
 const { O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY, W_OK } = constants;
 
 export const readOnlyRules = [
-  rules({ id: "R1", title: "nothing can be changed", source: "symlink(2): EROFS", count: 24 }, refused),
-  rules({ id: "R2", title: "what a link is", source: "symlink(7), readlink(2)", count: 33 }, described),
+  rules(
+    { id: "R1", title: "nothing can be changed", source: "symlink(2): EROFS", count: 24 },
+    refused,
+  ),
+  rules(
+    { id: "R2", title: "what a link is", source: "symlink(7), readlink(2)", count: 33 },
+    described,
+  ),
   rules({ id: "R3", title: "following", source: "path_resolution(7)", count: 30 }, followed),
   rules({ id: "R4", title: "opening", source: "open(2)", count: 12 }, opened),
 ];
@@ -87,8 +93,10 @@ function followed(script: Script): void {
   read("dots/file", "content", "S14: dot-dot in a target");
   read("dd/../inner", "inside", "S14: dot-dot is that of the target");
   read("here/here/./l", "content", "S14: a dot");
-  script.check("S14: an absolute target begins at the root", script.value("stat", "/", "inode"), () =>
-    script.value("stat", "absolute", "inode"),
+  script.check(
+    "S14: an absolute target begins at the root",
+    script.value("stat", "/", "inode"),
+    () => script.value("stat", "absolute", "inode"),
   );
   rule("S5: stat", "regular", "stat", "l", "type");
   rule("S5: stat of a folder", "dir", "stat", "d", "type");

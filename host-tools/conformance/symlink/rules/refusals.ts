@@ -6,19 +6,25 @@ import type { Script } from "../script.ts";
 import { rules } from "./rules.ts";
 
 export const refusalRules = [
-  rules({ id: "S12", title: "refusals", source: "symlink(2), readlink(2)", count: 44 }, (script) => {
-    paths(script);
-    script.unless(identitiesMissing(), () => permissions(script));
-    addresses(script);
-    script.unless(mountsMissing(script), () => {
-      readOnly(script);
-      full(script);
-    });
-    script.unless(immutableMissing(script), () => immutable(script));
-  }),
-  rules({ id: "S17", title: "sticky folders", source: "unlink(2), proc(5)", count: 16 }, (script) => {
-    script.unless(identitiesMissing(), () => sticky(script));
-  }),
+  rules(
+    { id: "S12", title: "refusals", source: "symlink(2), readlink(2)", count: 44 },
+    (script) => {
+      paths(script);
+      script.unless(identitiesMissing(), () => permissions(script));
+      addresses(script);
+      script.unless(mountsMissing(script), () => {
+        readOnly(script);
+        full(script);
+      });
+      script.unless(immutableMissing(script), () => immutable(script));
+    },
+  ),
+  rules(
+    { id: "S17", title: "sticky folders", source: "unlink(2), proc(5)", count: 16 },
+    (script) => {
+      script.unless(identitiesMissing(), () => sticky(script));
+    },
+  ),
 ];
 
 function paths(script: Script): void {
@@ -115,7 +121,13 @@ function immutable(script: Script): void {
   script.prepare("setImmutable", "fixed", true);
   try {
     const { rule } = { rule: script.rule.bind(script) };
-    rule("immutable folder: symlink (kernels before 5.18: EACCES)", "EPERM", "symlink", "x", "fixed/m");
+    rule(
+      "immutable folder: symlink (kernels before 5.18: EACCES)",
+      "EPERM",
+      "symlink",
+      "x",
+      "fixed/m",
+    );
     rule("immutable folder: unlink", "EPERM", "unlink", "fixed/l");
     rule("immutable folder: rename", "EPERM", "rename", "fixed/l", "m");
     rule("immutable folder: over it", "EEXIST", "symlink", "x", "fixed/l");
