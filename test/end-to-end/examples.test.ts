@@ -27,6 +27,9 @@ const SERVERS = [
   { example: "native-addon", path: "/", expected: /"visits":1,"sqlite":"3\./ },
   { example: "esm-workers", path: "/1000", expected: /"primes":168/ },
   { example: "c-http", path: "/", expected: /^Hello from Windlass\nC, / },
+  { example: "python-http", path: "/", expected: /Hello from Windlass/ },
+  { example: "python-flask", path: "/", expected: /Hello from Windlass/ },
+  { example: "ruby-http", path: "/", expected: /Hello from Windlass/ },
 ] as const;
 
 for (const { example, path, expected } of SERVERS) {
