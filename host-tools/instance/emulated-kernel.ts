@@ -35,7 +35,7 @@ const PAGE_TABLE_SWITCH = Buffer.from(
 const SEGMENT_LOAD = Buffer.from("b818000000" + "8ed0" + "eb0a", "hex");
 const NO_OPERATION = 0x90;
 /** In the cache. Another patch gets another number. */
-const FOLDER = "vmlinux-emulated-1";
+export const EMULATED_KERNELS_FOLDER = "vmlinux-emulated-1";
 
 export interface KernelPatch {
   readonly offset: number;
@@ -64,7 +64,7 @@ export function segmentPatch(kernel: Buffer): KernelPatch | undefined {
  * @returns the path of a kernel; the same one where another cannot be made, which only costs time
  */
 export async function emulatedKernel(path: string, cacheFolder: string): Promise<string> {
-  const target = join(cacheFolder, FOLDER, basename(path));
+  const target = join(cacheFolder, EMULATED_KERNELS_FOLDER, basename(path));
   if (await stat(target).catch(() => undefined)) return target;
   const beside = pathBeside(target);
   try {

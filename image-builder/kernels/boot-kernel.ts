@@ -11,6 +11,8 @@ import { pathBeside } from "../store/replace-file.ts";
 import { isElfKernel, unpackKernel } from "./bz-image.ts";
 
 const PAGE_BYTES = 4096;
+/** In the cache. */
+export const UNPACKED_KERNELS_FOLDER = "vmlinux";
 
 export interface PackedKernel {
   readonly path: string;
@@ -20,7 +22,7 @@ export interface PackedKernel {
 
 /** @returns the path of an ELF kernel, or the packed one's where it cannot be unpacked */
 export async function bootKernel(kernel: PackedKernel, cacheFolder: string): Promise<string> {
-  const folder = join(cacheFolder, "vmlinux");
+  const folder = join(cacheFolder, UNPACKED_KERNELS_FOLDER);
   const path = join(folder, kernel.digest);
   if (await stat(path).catch(() => undefined)) return path;
   const bytes = await withIoError("read", kernel.path, readFile(kernel.path));

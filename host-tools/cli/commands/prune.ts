@@ -5,6 +5,7 @@ import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
 import { removeLeftovers } from "../../instance/leftovers.ts";
 import { Templates } from "../../instance/templates.ts";
+import { removeUnpackedKernels } from "../../instance/unpacked-kernels.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
 
@@ -22,8 +23,12 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
   await removeLeftovers(instances.store);
   await new Checkpoints(instances).removeLeftovers();
   await new Templates(instances).removeLeftovers();
-  await removeDeadRemains(instances.store.folders.cache);
-  const { removedImages, freedBytes } = await instances.images.prune();
+  const { cache } = instances.store.folders;
+  await removeDeadRemains(cache);
+  const { removedImages, freedBytes: ofImagesBytes } = await instances.images.prune();
+  const kernels = (await instances.images.list()).map(({ config }) => config.kernel.digest);
+  const ofKernelsBytes = await removeUnpackedKernels(cache, new Set(kernels));
+  const freedBytes = ofImagesBytes + ofKernelsBytes;
   if (options.json) {
     await output.json({ removedInstances, removedImages, freedBytes });
     return 0;
