@@ -17,12 +17,15 @@ function words({ root, manifest }: RuntimeRequest): readonly string[] {
   const file = join(root, "package.json");
   const packageJson = readPackageJson(file);
   const start = packageJson?.scripts["start"];
-  const own = start === undefined ? undefined : wordsAfter("bun", start, { file, key: "scripts.start" });
+  const own =
+    start === undefined ? undefined : wordsAfter("bun", start, { file, key: "scripts.start" });
   if (own) return own;
   const { module } = (packageJson?.document.value ?? {}) as { readonly module?: unknown };
   const named = [module, packageJson?.main].filter((path) => typeof path === "string");
   const usual = USUAL_NAMES.flatMap((name) => EXTENSIONS.map((extension) => name + extension));
-  const entry = [...named, ...usual].map((path) => posix.normalize(path)).find((path) => isIn(root, path));
+  const entry = [...named, ...usual]
+    .map((path) => posix.normalize(path))
+    .find((path) => isIn(root, path));
   if (entry === undefined) {
     return nothingToRun(root, ["scripts.start, module and main of package.json", ...USUAL_NAMES]);
   }

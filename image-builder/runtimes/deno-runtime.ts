@@ -47,8 +47,7 @@ function memberOf(value: unknown, key: string): unknown {
 }
 
 /** Each alternative ends at the end of the text, too: none is tried twice over the same characters. */
-const TEXT_OR_COMMENT =
-  /"(?:[^"\\]|\\[\s\S])*(?:"|$)|\/\/[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)/g;
+const TEXT_OR_COMMENT = /"(?:[^"\\]|\\[\s\S])*(?:"|$)|\/\/[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)/g;
 const TEXT_OR_TRAILING_COMMA = /"(?:[^"\\]|\\[\s\S])*(?:"|$)|,(?=\s*[}\]])/g;
 
 /** Deno reads its configuration as JSON with comments and trailing commas; places stay as they are. */

@@ -47,7 +47,11 @@ const PROBES: Partial<Record<RuntimeName, Probe>> = {
     versionFlag: "--version",
     install: "npm install --global bun",
   },
-  go: { programs: ["go"], folders: ["/usr/local/go/bin", "/usr/lib/go/bin"], versionFlag: "version" },
+  go: {
+    programs: ["go"],
+    folders: ["/usr/local/go/bin", "/usr/lib/go/bin"],
+    versionFlag: "version",
+  },
   rust: { programs: ["cargo"], folders: ["~/.cargo/bin"], versionFlag: "--version" },
   java: { programs: ["java"], versionFlag: "--version" },
   python: { programs: ["python3"], versionFlag: "--version" },
@@ -122,7 +126,10 @@ function findProgram({ programs, folders = [] }: Probe): string | undefined {
 }
 
 /** null when it does not say in time, too. */
-async function versionOf(path: string | undefined, probe: Probe | undefined): Promise<string | null> {
+async function versionOf(
+  path: string | undefined,
+  probe: Probe | undefined,
+): Promise<string | null> {
   if (path === undefined || !probe) return null;
   try {
     const { stdout } = await promisify(execFile)(path, [probe.versionFlag], {

@@ -43,7 +43,14 @@ async function collect({ root, manifest, signal }: RuntimeRequest): Promise<Runt
   return {
     entries: [...content.entries, { kind: "directory", path: folder, mode: 0o755 }, launcher],
     // Node's WASI is experimental, and says so at every start.
-    argv: [NODE_PATH, "--no-warnings", LAUNCHER_PATH, `${APP_PATH}/${path}`, ...args, ...manifest.args],
+    argv: [
+      NODE_PATH,
+      "--no-warnings",
+      LAUNCHER_PATH,
+      `${APP_PATH}/${path}`,
+      ...args,
+      ...manifest.args,
+    ],
     nativeAddons: [],
     dependencies: [],
     fingerprint: createHash("sha256").update(content.fingerprint).update(LAUNCHER).digest("hex"),
@@ -54,7 +61,10 @@ async function collect({ root, manifest, signal }: RuntimeRequest): Promise<Runt
   };
 }
 
-function moduleOf(root: string, program: RuntimeRequest["manifest"]["program"]): [string, ...string[]] {
+function moduleOf(
+  root: string,
+  program: RuntimeRequest["manifest"]["program"],
+): [string, ...string[]] {
   if (program.kind === "script") return [program.entry];
   const command = commandOf(program);
   if (command?.[0] !== undefined) return [posix.normalize(command[0]), ...command.slice(1)];
