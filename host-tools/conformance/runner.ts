@@ -10,6 +10,9 @@ import { type Row, STEP_TIMEOUT_MS, type Step, type Suite } from "./suite.ts";
 import type { Outcome, Target } from "./target.ts";
 import { type CaseVerdict, printable, readReport } from "./verdict.ts";
 
+/** Runs in a row that end before the first case has a verdict. */
+const SILENT_RUNS_MAX = 3;
+
 export interface RunRequest {
   readonly suite: Suite;
   readonly target: Target;
@@ -151,7 +154,7 @@ async function runReporting(
     const detail = `the program ${endText(outcome)}`;
     silentRuns = said.length === 0 ? silentRuns + 1 : 0;
     // One that never says a word will not begin to.
-    const failed = silentRuns > 1 ? unsaid : [culprit];
+    const failed = silentRuns > SILENT_RUNS_MAX ? unsaid : [culprit];
     verdicts.push(...failed.map((id) => ({ id, verdict: "fail" as const, detail })));
     left = unsaid.filter((id) => !failed.includes(id));
   }

@@ -81,14 +81,15 @@ const inOrder = (values) => values.every((value, index) => value === index);
 async function listening(server, ...where) {
   server.listen(...where);
   await once(server, "listening");
-  return server.address();
+  const address = server.address();
+  return typeof address === "string" ? { path: address } : { host: address.address, port: address.port };
 }
 
 /** Sends 1 MiB to an echo server and looks at what comes back. */
 async function echoOver(...where) {
   const server = net.createServer((socket) => socket.pipe(socket));
   const address = await listening(server, ...where);
-  const client = typeof address === "string" ? net.connect(address) : net.connect(address);
+  const client = net.connect(address);
   const sent = Buffer.from(Array.from({ length: MIB }, (_, index) => (index * 31) >> 3));
   client.end(sent);
   const chunks = [];
@@ -110,14 +111,16 @@ async function tlsLine(options) {
   return text;
 }
 
-const signalSelf = async (signal) => {
-  const caught = once(process, signal);
+async function signalSelf(signal) {
+  const caught = once(process, signal).then(() => true);
   process.kill(process.pid, signal);
-  await Promise.race([
-    caught,
-    delay(5000, undefined, { ref: false }).then(() => need(false, "none")),
-  ]);
-};
+  // The wait also keeps the program alive: a handler alone does not.
+  const done = new AbortController();
+  const late = delay(5000, false, { signal: done.signal });
+  late.catch(() => {});
+  need(await Promise.race([caught, late]), "the handler did not run");
+  done.abort();
+}
 
 const noWay = (what) => () => {
   throw new Skip(what);
