@@ -28,7 +28,8 @@ const MAX_SONAMES = 256;
  */
 export function dlopenNotes(segment: Uint8Array, alignment: number): DlopenNote[] {
   const bytes = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength);
-  const padded = (size: number) => Math.ceil(size / (alignment === 8 ? 8 : 4)) * (alignment === 8 ? 8 : 4);
+  const padded = (size: number) =>
+    Math.ceil(size / (alignment === 8 ? 8 : 4)) * (alignment === 8 ? 8 : 4);
   const notes: DlopenNote[] = [];
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const ownerBytes = bytes.readUInt32LE(at);
@@ -56,7 +57,9 @@ function parseNotes(text: string): DlopenNote[] {
   return list.flatMap((item: unknown): DlopenNote[] => {
     if (typeof item !== "object" || item === null) return [];
     const { soname, priority, feature } = item as Readonly<Record<string, unknown>>;
-    const sonames = (Array.isArray(soname) ? soname : [soname]).filter(isSoname).slice(0, MAX_SONAMES);
+    const sonames = (Array.isArray(soname) ? soname : [soname])
+      .filter(isSoname)
+      .slice(0, MAX_SONAMES);
     if (sonames.length === 0) return [];
     return [
       {

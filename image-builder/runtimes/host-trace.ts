@@ -65,7 +65,9 @@ async function runStrace(
     ...(signal && { signal }),
   });
   await new Promise<void>((resolve, reject) => {
-    child.once("error", (cause) => reject(signal?.aborted ? signal.reason : failed(argv, cause.message)));
+    child.once("error", (cause) =>
+      reject(signal?.aborted ? signal.reason : failed(argv, cause.message)),
+    );
     child.once("close", () => resolve());
   });
   signal?.throwIfAborted();

@@ -9,7 +9,12 @@
 import { access, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path/posix";
 import { ImageError } from "../errors.ts";
-import { missingInterpreter, missingLibrary, missingVersion, twoLibraries } from "./closure-errors.ts";
+import {
+  missingInterpreter,
+  missingLibrary,
+  missingVersion,
+  twoLibraries,
+} from "./closure-errors.ts";
 import { type Elf, readElfFile } from "./elf.ts";
 import { invalidBinary } from "./elf-header.ts";
 import { DEFAULT_LIBRARY_DIRECTORIES, type LdCache, readLdCache } from "./ld-cache.ts";
@@ -19,7 +24,13 @@ import {
   libraryPlaces,
   type SystemLibraries,
 } from "./library-search.ts";
-import { isMusl, isOwnOfMusl, type MuslLibraries, muslLibraries, muslPlaces } from "./musl-search.ts";
+import {
+  isMusl,
+  isOwnOfMusl,
+  type MuslLibraries,
+  muslLibraries,
+  muslPlaces,
+} from "./musl-search.ts";
 
 export interface ClosureRoot {
   /** A program, library or native addon on this machine. */

@@ -32,7 +32,10 @@ export async function muslLibraries(interpreter: string): Promise<MuslLibraries>
   const pathFile = join(dirname(dirname(interpreter)), `etc/${name}.path`);
   const text = await readFile(pathFile, "utf8").catch(() => undefined);
   if (text === undefined) return { directories: DEFAULT_DIRECTORIES };
-  const directories = text.slice(0, MAX_PATH_FILE_BYTES).split(/[\n:]/).filter((one) => one.startsWith("/"));
+  const directories = text
+    .slice(0, MAX_PATH_FILE_BYTES)
+    .split(/[\n:]/)
+    .filter((one) => one.startsWith("/"));
   return { directories, pathFile };
 }
 

@@ -40,7 +40,10 @@ async function collect({ root, manifest, signal }: RuntimeRequest): Promise<Runt
     argv: [guestPath, ...args, ...manifest.args],
     nativeAddons: files.binaries.map((file) => (file.isOptional ? file : { ...file, opens })),
     dependencies: [],
-    fingerprint: createHash("sha256").update(content.fingerprint).update(identity(own)).digest("hex"),
+    fingerprint: createHash("sha256")
+      .update(content.fingerprint)
+      .update(identity(own))
+      .digest("hex"),
     warnings: manifest.warnings,
     runtime: { name: "native", version: "" },
     detail: `${command}, ${await describeProgram(files)}`,
@@ -134,7 +137,8 @@ async function notExecutable(path: string): Promise<ImageError> {
 export const nativeRuntime: Runtime = {
   name: "native",
   title: "Executable",
-  summary: "An executable for x86-64 Linux, or a script, with the libraries and files that it opens",
+  summary:
+    "An executable for x86-64 Linux, or a script, with the libraries and files that it opens",
   markers: [],
   packages: [],
   collect,

@@ -35,7 +35,12 @@ async function addPath(
     if (!target) continue; // A link that leads nowhere.
     if (target.isDirectory()) {
       files.entries.set(path, folderEntry(path, facts));
-      if (!facts.isSymbolicLink()) pending.push(...readdirSync(path).sort().map((name) => join(path, name)));
+      if (!facts.isSymbolicLink())
+        pending.push(
+          ...readdirSync(path)
+            .sort()
+            .map((name) => join(path, name)),
+        );
       // The folder that is linked to comes along when it was named itself.
       else if (path === start) pending.push(linkTarget(path));
     } else if (target.isFile()) {

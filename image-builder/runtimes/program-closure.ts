@@ -6,7 +6,13 @@ import { libraryClosure } from "./library-closure.ts";
 import { symbolsAmong } from "./elf.ts";
 import { addNeed } from "./needed-files.ts";
 import type { ProgramFiles } from "./program-files.ts";
-import { localePaths, NEEDED_SYMBOLS, needsOf, nameServiceLibraries, type ProgramNeed } from "./program-needs.ts";
+import {
+  localePaths,
+  NEEDED_SYMBOLS,
+  needsOf,
+  nameServiceLibraries,
+  type ProgramNeed,
+} from "./program-needs.ts";
 
 /** Each round follows one more step from a program to what it opens; three are the most seen. */
 const MAX_ROUNDS = 8;
@@ -50,9 +56,12 @@ export async function addProgramNeeds(
     const roots = files.binaries.map((file) => ({ ...file, opens: [...opens] }));
     const { libraries } = await libraryClosure(roots, wait);
     const sonames = new Set(libraries.map(({ soname }) => soname));
-    if (sonames.has("libc.so.6")) for (const name of nameServiceLibraries(nameServices)) opens.add(name);
+    if (sonames.has("libc.so.6"))
+      for (const name of nameServiceLibraries(nameServices)) opens.add(name);
     const paths = programs.map(({ guestPath }) => guestPath);
-    const fresh = needsOf({ programs: paths, sonames, symbols }).filter((need) => !applied.has(need));
+    const fresh = needsOf({ programs: paths, sonames, symbols }).filter(
+      (need) => !applied.has(need),
+    );
     if (fresh.length === 0) break;
     for (const need of fresh) {
       applied.add(need);

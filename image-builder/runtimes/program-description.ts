@@ -4,9 +4,9 @@ import { isMusl } from "./musl-search.ts";
 import type { ProgramFiles } from "./program-files.ts";
 
 /** How a program is linked; the kernel and the dynamic linker treat each differently. */
-export type Linkage = "static" | "static-pie" | "pie" | "non-pie" | "library";
+type Linkage = "static" | "static-pie" | "pie" | "non-pie" | "library";
 
-export function linkageOf({ type, interpreter, isPie, soname }: Elf): Linkage {
+function linkageOf({ type, interpreter, isPie, soname }: Elf): Linkage {
   if (type === "executable") return interpreter === undefined ? "static" : "non-pie";
   if (interpreter !== undefined) return soname === undefined || isPie ? "pie" : "library";
   return isPie ? "static-pie" : "library";
@@ -21,7 +21,9 @@ const WORDS: Readonly<Record<Linkage, string>> = {
 };
 
 /** "position-independent, glibc, with 3 more programs and libraries that are opened" */
-export async function describeProgram({ binaries }: Pick<ProgramFiles, "binaries">): Promise<string> {
+export async function describeProgram({
+  binaries,
+}: Pick<ProgramFiles, "binaries">): Promise<string> {
   const [program, ...others] = binaries;
   if (!program) return "nothing";
   const elf = await readElfFile(program.hostPath);

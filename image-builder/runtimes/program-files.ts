@@ -63,7 +63,8 @@ export class ProgramFiles {
     }
     const script = scriptHead(head);
     if (!script || facts.followsScripts === false) return;
-    if (depth >= MAX_SCRIPT_DEPTH) throw unusableScript(host, "its interpreters are nested too deep");
+    if (depth >= MAX_SCRIPT_DEPTH)
+      throw unusableScript(host, "its interpreters are nested too deep");
     for (const path of this.#interpreters(host, script)) {
       await this.#add(this.hostPathOf(path), path, facts, depth + 1);
     }
@@ -72,7 +73,10 @@ export class ProgramFiles {
   #interpreters(script: string, head: { interpreter: string; argument?: string | undefined }) {
     const { interpreter, argument } = head;
     if (!isAbsolute(interpreter)) {
-      throw unusableScript(script, `its interpreter ${JSON.stringify(interpreter)} is a relative path`);
+      throw unusableScript(
+        script,
+        `its interpreter ${JSON.stringify(interpreter)} is a relative path`,
+      );
     }
     if (!isFile(this.hostPathOf(interpreter))) {
       const why = `its interpreter ${interpreter} is not on this machine`;

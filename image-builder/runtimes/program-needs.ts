@@ -37,7 +37,7 @@ const TERMINALS = [
   "x/xterm-256color",
 ];
 
-export const PROGRAM_NEEDS: readonly ProgramNeed[] = [
+const PROGRAM_NEEDS: readonly ProgramNeed[] = [
   {
     title: "glibc: the unwinder, without which a thread that is cancelled ends the program",
     library: /^libc\.so\.6$/,
@@ -77,7 +77,11 @@ export const PROGRAM_NEEDS: readonly ProgramNeed[] = [
     ),
   },
   { title: "SASL: mechanisms", library: /^libsasl2\.so\./, takes: [`${LIBRARIES}/sasl2`] },
-  { title: "PAM: modules", library: /^libpam\.so\./, takes: [`${LIBRARIES}/security`, "/etc/pam.d"] },
+  {
+    title: "PAM: modules",
+    library: /^libpam\.so\./,
+    takes: [`${LIBRARIES}/security`, "/etc/pam.d"],
+  },
   {
     title: "libmagic: kinds of files",
     library: /^libmagic\.so\./,
@@ -87,12 +91,7 @@ export const PROGRAM_NEEDS: readonly ProgramNeed[] = [
   {
     title: "Perl: its library",
     program: /^\/usr\/bin\/perl[0-9.]*$/,
-    takes: [
-      "/etc/perl",
-      `${LIBRARIES}/perl-base`,
-      `${LIBRARIES}/perl/5.*`,
-      "/usr/share/perl/5.*",
-    ],
+    takes: ["/etc/perl", `${LIBRARIES}/perl-base`, `${LIBRARIES}/perl/5.*`, "/usr/share/perl/5.*"],
     leavesOut: /\.(pod|a|h)$|\/CORE$|\/unicore\/(.*\.txt|TestProp\.pl)$/,
   },
   {
@@ -110,7 +109,11 @@ export const PROGRAM_NEEDS: readonly ProgramNeed[] = [
   {
     title: "Node.js: the parts that Debian keeps beside it",
     program: /^\/usr\/bin\/node(js)?$/,
-    takes: ["/usr/share/nodejs/acorn*/dist", "/usr/share/nodejs/cjs-module-lexer", "/usr/share/nodejs/undici"],
+    takes: [
+      "/usr/share/nodejs/acorn*/dist",
+      "/usr/share/nodejs/cjs-module-lexer",
+      "/usr/share/nodejs/undici",
+    ],
   },
   {
     title: "Tcl: its library",
@@ -129,7 +132,9 @@ export interface ProgramTraits {
 }
 
 /** The symbols that rows ask for. */
-export const NEEDED_SYMBOLS: readonly string[] = PROGRAM_NEEDS.flatMap(({ symbol }) => symbol ?? []);
+export const NEEDED_SYMBOLS: readonly string[] = PROGRAM_NEEDS.flatMap(
+  ({ symbol }) => symbol ?? [],
+);
 
 /** @returns the rows that apply */
 export function needsOf(traits: ProgramTraits): readonly ProgramNeed[] {
@@ -152,7 +157,8 @@ export function nameServiceLibraries(text: string): string[] {
   const services = new Set<string>();
   for (const line of text.split("\n")) {
     const list = /^\s*[a-z]+:(.*)$/.exec(line.replace(/#.*/, ""))?.[1] ?? "";
-    for (const [name] of list.replaceAll(/\[[^\]]*\]/g, " ").matchAll(/[a-z0-9_]+/g)) services.add(name);
+    for (const [name] of list.replaceAll(/\[[^\]]*\]/g, " ").matchAll(/[a-z0-9_]+/g))
+      services.add(name);
   }
   return [...services].sort().map((name) => `libnss_${name}.so.2`);
 }
@@ -169,7 +175,8 @@ export function localePaths(env: Readonly<Record<string, string>>): string[] {
     .filter((value) => /^[A-Za-z0-9_.@-]+$/.test(value) && !/^(C|POSIX)(\.|$)/.test(value));
   if (names.length === 0) return [];
   const folders = names.map((name) => {
-    const [, place = "", codeset = "", modifier = ""] = /^([^.@]*)\.?([^@]*)(@.*)?$/.exec(name) ?? [];
+    const [, place = "", codeset = "", modifier = ""] =
+      /^([^.@]*)\.?([^@]*)(@.*)?$/.exec(name) ?? [];
     const normal = codeset.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
     return `/usr/lib/locale/${place}${normal && `.${normal}`}${modifier}`;
   });

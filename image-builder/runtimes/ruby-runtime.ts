@@ -10,7 +10,12 @@ import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { executableEntry } from "./closure-entries.ts";
 import { extensionModules, walkFollowing } from "./python-library.ts";
 import { readWantedGems } from "./ruby-gemfile.ts";
-import { findRuby, type InstalledGem, type RubyInterpreter, resolveGems } from "./ruby-interpreter.ts";
+import {
+  findRuby,
+  type InstalledGem,
+  type RubyInterpreter,
+  resolveGems,
+} from "./ruby-interpreter.ts";
 import type { Runtime, RuntimeProject, RuntimeRequest } from "./runtime.ts";
 import { parseRange, parseVersion, satisfies } from "./semver-range.ts";
 
@@ -177,7 +182,8 @@ function rubyCommand({ root, manifest }: RuntimeRequest, image: RubyImage): stri
     if (rackup !== undefined) return [RUBY, rackup, "--host", "0.0.0.0", ...args];
   }
   const name = USUAL_NAMES.find((one) => has(posix.join(APP_PATH, one)));
-  if (name === undefined) throw missing(`No entry point in ${root}. Tried ${USUAL_NAMES.join(", ")}`);
+  if (name === undefined)
+    throw missing(`No entry point in ${root}. Tried ${USUAL_NAMES.join(", ")}`);
   return script(name);
 }
 

@@ -60,5 +60,7 @@ export async function mergeTraceLock(
 
 function isGuestPath(value: unknown): boolean {
   if (typeof value !== "string" || !value.startsWith("/") || value.includes("\0")) return false;
-  return value.split("/").every((part, index) => (part !== "" || index === 0) && part !== "." && part !== "..");
+  return value
+    .split("/")
+    .every((part, index) => (part !== "" || index === 0) && part !== "." && part !== "..");
 }

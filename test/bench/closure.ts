@@ -21,7 +21,11 @@ export async function benchClosure(runs = RUNS): Promise<BenchReport> {
   return await report("closure", samples, "none");
 }
 
-async function timed(samples: Samples, name: string, action: () => Promise<unknown>): Promise<void> {
+async function timed(
+  samples: Samples,
+  name: string,
+  action: () => Promise<unknown>,
+): Promise<void> {
   const startedMs = performance.now();
   await action();
   samples.add(name, "ms", performance.now() - startedMs);

@@ -75,7 +75,12 @@ function note(json: string, owner = "FDO\0", type = 0x407c0c0a): Buffer {
 
 test("dlopen notes give alternatives and priority; others and damaged ones are passed over", () => {
   const json = '[{"soname":["libz.so.1","libz.so"],"priority":"required","feature":"zip"}]';
-  const bytes = Buffer.concat([note("x", "GNU\0", 3), note("{"), note(json), note('[{"soname":"a"}]')]);
+  const bytes = Buffer.concat([
+    note("x", "GNU\0", 3),
+    note("{"),
+    note(json),
+    note('[{"soname":"a"}]'),
+  ]);
   assert.equal(dlopenNotes(bytes, 4), [
     { sonames: ["libz.so.1", "libz.so"], priority: "required", feature: "zip" },
     { sonames: ["a"], priority: "recommended", feature: undefined },
@@ -162,7 +167,10 @@ test("a script brings its interpreters, and one that is missing is named", async
   assert.ok(files.binaries.length >= 2, "env and the shell");
   const error: unknown = await files.add(folder.file("broken"), "/app/broken").catch((e) => e);
   assert.ok(error instanceof ImageError);
-  assert.match(error.message, "its interpreter /usr/bin/no-such-interpreter is not on this machine");
+  assert.match(
+    error.message,
+    "its interpreter /usr/bin/no-such-interpreter is not on this machine",
+  );
 });
 
 test.run();
