@@ -23,7 +23,11 @@ import { openErofs } from "./filesystems/erofs-reader.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { KernelStore } from "./kernels/kernel-store.ts";
 import { withIoError } from "./runtimes/io-error.ts";
-import { NODE_GUEST_PATH, nodeRuntimeEntries, resolveNodeRuntime } from "./runtimes/node-runtime.ts";
+import {
+  NODE_GUEST_PATH,
+  nodeRuntimeEntries,
+  resolveNodeRuntime,
+} from "./runtimes/node-runtime.ts";
 import { BuildMemory } from "./store/build-memory.ts";
 import { windlassFolders } from "./store/folders.ts";
 import { type ImageConfig, imageName, SHORT_ID_LENGTH } from "./store/image.ts";

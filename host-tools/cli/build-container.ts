@@ -65,7 +65,11 @@ function localSource(
   const path = colon < 0 ? rest : rest.slice(0, colon);
   const reference = colon < 0 ? undefined : rest.slice(colon + 1);
   if (path !== "" && reference !== "") return { path, reference };
-  throw new HostError("WL_USAGE", `"${from}" names no ${kind === "oci-layout" ? "folder" : "file"}`, {
-    next: `Write ${kind}:PATH, or ${kind}:PATH:NAME for one of several images`,
-  });
+  throw new HostError(
+    "WL_USAGE",
+    `"${from}" names no ${kind === "oci-layout" ? "folder" : "file"}`,
+    {
+      next: `Write ${kind}:PATH, or ${kind}:PATH:NAME for one of several images`,
+    },
+  );
 }

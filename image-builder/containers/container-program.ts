@@ -72,7 +72,8 @@ async function findUser(
   const [name = "", group] = (text === "" ? "0" : text).split(":", 2);
   const users = await database(root, "/etc/passwd");
   const entry = users.find((one) => one[0] === name) ?? users.find((one) => one[2] === name);
-  if (!entry && !isId(name)) throw containerError(`The image's user ${quoted(name)} is unknown in it`);
+  if (!entry && !isId(name))
+    throw containerError(`The image's user ${quoted(name)} is unknown in it`);
   const uid = entry?.[2] ?? name;
   let gid = entry?.[3] ?? "0";
   if (group !== undefined && group !== "") {

@@ -79,7 +79,8 @@ export class ContainerRoot {
   /** A further name of what has the other name; that may be of a layer before. */
   putLink(path: readonly string[], target: readonly string[]): void {
     const last = target.at(-1);
-    const found = last === undefined ? this.#root : this.#find(target.slice(0, -1))?.children.get(last);
+    const found =
+      last === undefined ? this.#root : this.#find(target.slice(0, -1))?.children.get(last);
     if (found?.kind === "name") return this.put(path, found.inode);
     const shown = `Hard link ${quoted(path.join("/"))} names ${quoted(target.join("/"))}`;
     throw containerError(`${shown}, which is ${found ? "a folder" : "not there"}`);
@@ -230,7 +231,8 @@ export class ContainerRoot {
       );
     }
     this.#namesMade += 1;
-    if (this.#namesMade > NAMES_MAX) throw containerError(`The layers have over ${NAMES_MAX} names`);
+    if (this.#namesMade > NAMES_MAX)
+      throw containerError(`The layers have over ${NAMES_MAX} names`);
   }
 }
 

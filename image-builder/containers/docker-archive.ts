@@ -1,9 +1,10 @@
 /** Archives of `docker save`: a tar file with `manifest.json`, configurations and layers. */
+
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { posix } from "node:path";
 import { withIoError } from "../runtimes/io-error.ts";
-import { createHash } from "node:crypto";
 import { containerError, quoted } from "./container-error.ts";
 import { type ContainerImage, containerImage, type LayerBlob } from "./container-image.ts";
 import { DOCUMENT_BYTES_MAX, Document, parseJson } from "./document.ts";
@@ -67,7 +68,8 @@ async function indexArchive(handle: FileHandle, file: string): Promise<Map<strin
     const isLink = kind === "symlink" || kind === "link";
     const folder = kind === "symlink" ? posix.dirname(path) : ".";
     const target = isLink ? posix.join(folder, linkName) : undefined;
-    if (isLink || kind === "file") places.set(path, { offsetBytes: positionBytes, sizeBytes, target });
+    if (isLink || kind === "file")
+      places.set(path, { offsetBytes: positionBytes, sizeBytes, target });
   }
   return places;
 }
@@ -105,6 +107,7 @@ function chosen(images: readonly Document[], file: string, reference?: string): 
   const known = images.flatMap((image) => image.texts("RepoTags")).slice(0, 20);
   const what = first ? "several images" : `no image ${quoted(reference ?? "")}`;
   throw containerError(`${quoted(file)} has ${images.length === 0 ? "no image" : what}`, {
-    next: known.length > 0 ? `Name one behind a colon: ${known.join(", ")}` : "Save an image into it",
+    next:
+      known.length > 0 ? `Name one behind a colon: ${known.join(", ")}` : "Save an image into it",
   });
 }

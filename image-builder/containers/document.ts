@@ -84,7 +84,6 @@ export class Document {
   #field(key: string, type: "string" | "number"): unknown {
     if (!this.has(key)) return undefined;
     const value = this.fields[key];
-    // biome-ignore lint/suspicious/useValidTypeof: it is one of two literals
     if (typeof value === type) return value;
     throw containerError(`${quoted(key)} of ${this.title} is no ${type}`);
   }

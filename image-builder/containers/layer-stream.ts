@@ -106,16 +106,23 @@ function detected(start: Uint8Array): Exclude<Compression, "detect"> {
 
 /** Node has zstd since 22.15. */
 function zstdUnpacker(title: string): Transform {
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Transform };
+  const { createZstdDecompress } = zlib as {
+    createZstdDecompress?: (options: object) => Transform;
+  };
   if (createZstdDecompress) return createZstdDecompress(CHUNKS);
-  throw containerError(`${title} is packed with zstd, which Node ${process.versions.node} cannot unpack`, {
-    next: "Run Windlass with Node 22.15 or newer, or have the image pushed with gzip",
-  });
+  throw containerError(
+    `${title} is packed with zstd, which Node ${process.versions.node} cannot unpack`,
+    {
+      next: "Run Windlass with Node 22.15 or newer, or have the image pushed with gzip",
+    },
+  );
 }
 
 function unpackError(error: unknown, title: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   const isZlib = typeof code === "string" && /^(Z_|ZSTD_|ERR_ZSTD)/.test(code);
   if (!isZlib) return error;
-  return containerError(`${title} cannot be unpacked: ${(error as Error).message}`, { cause: error });
+  return containerError(`${title} cannot be unpacked: ${(error as Error).message}`, {
+    cause: error,
+  });
 }

@@ -89,7 +89,8 @@ function descriptorOf(document: Document): Descriptor {
 
 function chosen(all: readonly Descriptor[], folder: string, reference?: string): Descriptor {
   const fitting = all.filter(
-    ({ names, digest }) => reference === undefined || names.includes(reference) || digest === reference,
+    ({ names, digest }) =>
+      reference === undefined || names.includes(reference) || digest === reference,
   );
   const usable = fitting.length > 1 ? fitting.filter(isOurPlatform) : fitting;
   const [first] = usable;
@@ -99,7 +100,12 @@ function chosen(all: readonly Descriptor[], folder: string, reference?: string):
   const what = reference === undefined ? "several images" : `no image ${quoted(reference)}`;
   throw containerError(
     `${quoted(folder)} has ${all.length === 0 ? "no image" : first ? "several images that fit" : what}`,
-    { next: known.length > 0 ? `Name one of these behind a colon: ${known.join(", ")}` : "Copy an image into it" },
+    {
+      next:
+        known.length > 0
+          ? `Name one of these behind a colon: ${known.join(", ")}`
+          : "Copy an image into it",
+    },
   );
 }
 

@@ -1,7 +1,18 @@
 /** A layout of two layers that tar and gzip packed: our tree is what umoci unpacks. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as assert from "uvu/assert";
@@ -68,7 +79,9 @@ function shapesOnDisk(root: string, path = "/", shapes = new Map<string, Shape>(
       shapesOnDisk(root, join(path, name), shapes);
     }
   } else {
-    const hash = createHash("sha256").update(readFileSync(join(root, path))).digest("hex");
+    const hash = createHash("sha256")
+      .update(readFileSync(join(root, path)))
+      .digest("hex");
     shapes.set(path, ["file", mode & 0o7777, nlink, seconds, hash]);
   }
   return shapes;
@@ -83,7 +96,9 @@ async function shapesOf(entries: readonly (TreeEntry | LinkEntry)[]) {
     if (entry.kind === "directory") shapes.set(entry.path, ["folder", entry.mode]);
     if (entry.kind !== "file") continue;
     const names = links.filter(({ target }) => target === entry.path).map(({ path }) => path);
-    const hash = createHash("sha256").update(await readContentWhole(entry)).digest("hex");
+    const hash = createHash("sha256")
+      .update(await readContentWhole(entry))
+      .digest("hex");
     const shape = ["file", entry.mode, names.length + 1, entry.modifiedSeconds ?? 0, hash];
     for (const path of [entry.path, ...names]) shapes.set(path, shape);
   }
@@ -94,11 +109,24 @@ const body = async (): Promise<void> => {
   await using folder = await temporaryFolder();
   const [one, two] = [folder.file("one"), folder.file("two")];
   const long = `long/${"n".repeat(200)}`;
-  fill(one, { "bin/su": "su", "a/gone": "1", "a/stay": "2", "o/old": "3", "o/deep/x": "4", [long]: "5" });
+  fill(one, {
+    "bin/su": "su",
+    "a/gone": "1",
+    "a/stay": "2",
+    "o/old": "3",
+    "o/deep/x": "4",
+    [long]: "5",
+  });
   chmodSync(join(one, "bin/su"), 0o4755);
   linkSync(join(one, "bin/su"), join(one, "bin/su2"));
   symlinkSync("bin", join(one, "links"));
-  fill(two, { "a/.wh.gone": "", "o/.wh..wh..opq": "", "o/new": "6", "bin/added": "7", sparse: "x" });
+  fill(two, {
+    "a/.wh.gone": "",
+    "o/.wh..wh..opq": "",
+    "o/new": "6",
+    "bin/added": "7",
+    sparse: "x",
+  });
   linkSync(join(two, "o/new"), join(two, "again"));
   truncateSync(join(two, "sparse"), 1 << 20);
   layout(folder.file("layout"), [pack(one), pack(two)]);
@@ -116,6 +144,7 @@ const body = async (): Promise<void> => {
 };
 
 if (isThere) test("two layers with whiteouts, links, setuid and sparse files", body);
-else test.skip("umoci is not installed", "two layers with whiteouts, links, setuid and sparse files");
+else
+  test.skip("umoci is not installed", "two layers with whiteouts, links, setuid and sparse files");
 
 test.run();

@@ -1,6 +1,6 @@
-import * as assert from "uvu/assert";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
+import * as assert from "uvu/assert";
 import { ImageError } from "../../../../image-builder/errors.ts";
 import { suite } from "../../../support/suite.ts";
 import {
@@ -30,7 +30,13 @@ const folder = (name: string): FixtureMember => ({ name, type: "directory", mode
 test("whiteouts and opaque folders hide what is below, and nothing of their own layer", async () => {
   const { entries } = await appliedMembers(
     [{ name: "a/x" }, { name: "a/y" }, { name: "b/deep/z" }, { name: "b/w" }],
-    [{ name: "a/.wh.x" }, { name: "b/new" }, { name: "b/.wh..wh..opq" }, { name: "c" }, { name: ".wh.c" }],
+    [
+      { name: "a/.wh.x" },
+      { name: "b/new" },
+      { name: "b/.wh..wh..opq" },
+      { name: "c" },
+      { name: ".wh.c" },
+    ],
   );
   const paths = [...entries.keys()].filter((path) => !path.startsWith("/sbin"));
   assert.equal(paths, ["/", "/a", "/a/y", "/b", "/b/new", "/c"]);
@@ -62,7 +68,10 @@ test("names below a link go where it leads in the root, never out of it", async 
 test("later entries replace earlier ones; a folder stays with what is in it", async () => {
   const { entries } = await appliedMembers(
     [{ name: "d/x" }, { name: "f" }],
-    [{ ...folder("d"), mode: 0o700 }, { name: "f", type: "symlink", linkname: "d" }],
+    [
+      { ...folder("d"), mode: 0o700 },
+      { name: "f", type: "symlink", linkname: "d" },
+    ],
   );
   assert.is(entries.get("/d/x")?.kind, "file");
   const changed = entries.get("/d");
@@ -121,12 +130,19 @@ test("whatever the bytes, there is a tree or a typed error", async () => {
   ]);
   const spot = fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 0, max: 255 }));
   await fc.assert(
-    fc.asyncProperty(fc.array(spot, { minLength: 1, maxLength: 6 }), fc.boolean(), async (spots, fix) => {
-      const bytes = Buffer.from(good);
-      for (const [at, value] of spots) bytes[at] = value;
-      if (fix) for (let at = 0; at < bytes.length; at += 512) mendChecksum(bytes.subarray(at, at + 512));
-      await applied([layerOf(bytes)]).catch((error: unknown) => assert.instance(error, ImageError));
-    }),
+    fc.asyncProperty(
+      fc.array(spot, { minLength: 1, maxLength: 6 }),
+      fc.boolean(),
+      async (spots, fix) => {
+        const bytes = Buffer.from(good);
+        for (const [at, value] of spots) bytes[at] = value;
+        if (fix)
+          for (let at = 0; at < bytes.length; at += 512) mendChecksum(bytes.subarray(at, at + 512));
+        await applied([layerOf(bytes)]).catch((error: unknown) =>
+          assert.instance(error, ImageError),
+        );
+      },
+    ),
     { numRuns: 25 },
   );
 });
