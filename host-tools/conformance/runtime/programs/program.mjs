@@ -82,7 +82,9 @@ async function listening(server, ...where) {
   server.listen(...where);
   await once(server, "listening");
   const address = server.address();
-  return typeof address === "string" ? { path: address } : { host: address.address, port: address.port };
+  return typeof address === "string"
+    ? { path: address }
+    : { host: address.address, port: address.port };
 }
 
 /** Sends 1 MiB to an echo server and looks at what comes back. */
