@@ -20,10 +20,16 @@ export const imageCommands = {
     min: 0,
     max: 1,
     options: {
-      from: text("SOURCE", "A container image: oci-layout:DIR[:REF], docker-archive:FILE[:REF] or HOST/NAME:TAG"),
+      from: text(
+        "SOURCE",
+        "A container image: oci-layout:DIR[:REF], docker-archive:FILE[:REF] or HOST/NAME:TAG",
+      ),
       tag: list("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
       kernel: text("RELEASE|FILE", "Kernel of the image; default: the current one"),
-      trace: list("CMD", "Run a command here, and take the files that it opens: windlass.lock.json"),
+      trace: list(
+        "CMD",
+        "Run a command here, and take the files that it opens: windlass.lock.json",
+      ),
       quiet: flag("Print the id only", "q"),
       json,
     },

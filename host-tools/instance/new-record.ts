@@ -82,7 +82,10 @@ export function newRecord(
   };
 }
 
-function argvWith({ program, replaceableArgs = 0 }: ImageConfig, args: readonly string[]): string[] {
+function argvWith(
+  { program, replaceableArgs = 0 }: ImageConfig,
+  args: readonly string[],
+): string[] {
   const { argv } = program;
   return args.length === 0 ? argv : [...argv.slice(0, argv.length - replaceableArgs), ...args];
 }

@@ -81,7 +81,10 @@ export class ContainerRoot {
     const last = target.at(-1);
     const found =
       last === undefined ? this.#root : this.#find(target.slice(0, -1))?.children.get(last);
-    if (found?.kind === "name") return this.put(path, found.inode);
+    if (found?.kind === "name") {
+      this.put(path, found.inode);
+      return;
+    }
     const shown = `Hard link ${quoted(path.join("/"))} names ${quoted(target.join("/"))}`;
     throw containerError(`${shown}, which is ${found ? "a folder" : "not there"}`);
   }

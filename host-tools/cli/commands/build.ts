@@ -2,9 +2,9 @@
 import { resolve } from "node:path";
 import { windlassFolders } from "../../../image-builder/store/folders.ts";
 import { ImageStore } from "../../../image-builder/store/image-store.ts";
-import { buildProject, projectAt } from "../build-project.ts";
 import { HostError } from "../../errors.ts";
 import { buildContainer } from "../build-container.ts";
+import { buildProject, projectAt } from "../build-project.ts";
 import { imageView, shortId } from "../image-view.ts";
 import type { Execute } from "../invocation.ts";
 import { bytesText } from "../quantity-text.ts";
@@ -16,7 +16,13 @@ export const execute: Execute<"build"> = async ({ options, operands, output, sig
     const next = "Leave --from or the folder out";
     throw new HostError("WL_USAGE", "An image is built from one thing", { next });
   }
-  const shared = { name, kernel: options.kernel, output, quiet: options.quiet || options.json, signal };
+  const shared = {
+    name,
+    kernel: options.kernel,
+    output,
+    quiet: options.quiet || options.json,
+    signal,
+  };
   const operand = operands[0] ?? ".";
   const project = (await projectAt(operand)) ?? { folder: resolve(operand) };
   const built =
