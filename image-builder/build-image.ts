@@ -320,7 +320,10 @@ export async function storeTree(
 }
 
 /** The identity of everything in the base: files by what stat(2) says of them. */
-export async function baseKey(runtime: NodeRuntime, entries: readonly TreeEntry[]): Promise<string> {
+export async function baseKey(
+  runtime: NodeRuntime,
+  entries: readonly TreeEntry[],
+): Promise<string> {
   const hash = createHash("sha256").update(runtime.digest);
   // What Windlass emits itself changes with its sources, in a checkout without a new version.
   hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());

@@ -7,8 +7,8 @@ import {
   type BuildStep,
   build,
 } from "../../image-builder/build-image.ts";
-import { isSystemPath } from "../../image-builder/manifest/executable-manifest.ts";
 import { CommandLineError, splitCommandLine } from "../../image-builder/manifest/command-line.ts";
+import { isSystemPath } from "../../image-builder/manifest/executable-manifest.ts";
 import { HostError } from "../errors.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable-text.ts";

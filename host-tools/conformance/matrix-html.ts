@@ -1,5 +1,5 @@
 /** The matrices as one HTML file that needs nothing else: no script, no font, no network. */
-import { escapeMarkup as escape } from "./markup.ts";
+import { escapeMarkup } from "./markup.ts";
 import {
   type CaseResult,
   missingText,
@@ -25,7 +25,7 @@ export function matrixHtml(reports: readonly SuiteReport[]): string {
   return [
     "<!doctype html>",
     '<html lang="en">',
-    `<head><meta charset="utf-8"><title>${escape(title)}</title><style>${STYLE}</style></head>`,
+    `<head><meta charset="utf-8"><title>${escapeMarkup(title)}</title><style>${STYLE}</style></head>`,
     "<body>",
     ...reports.flatMap(suiteLines),
     "</body>",
@@ -36,9 +36,9 @@ export function matrixHtml(reports: readonly SuiteReport[]): string {
 
 function suiteLines(report: SuiteReport): string[] {
   const { pass, fail, skip, missing, unexpected } = tallyOf(report.rows);
-  const heads = report.rows.map((row) => `<th scope="col">${escape(row.title)}</th>`);
+  const heads = report.rows.map((row) => `<th scope="col">${escapeMarkup(row.title)}</th>`);
   return [
-    `<h1>${escape(report.suite)} on ${escape(report.target.name)}</h1>`,
+    `<h1>${escapeMarkup(report.suite)} on ${escapeMarkup(report.target.name)}</h1>`,
     `<p>${pass} pass, ${fail} fail, ${skip} skip, ${missing} missing; ${unexpected} not as expected.</p>`,
     ...report.rows.flatMap(rowNotes),
     "<table>",
@@ -46,7 +46,7 @@ function suiteLines(report: SuiteReport): string[] {
     "<tbody>",
     ...report.cases.map(({ id, title }, index) => {
       const cells = report.rows.map((row) => cell(row.results[index]));
-      return `<tr><th scope="row"><code>${escape(id)}</code></th><td>${escape(title)}</td>${cells.join("")}</tr>`;
+      return `<tr><th scope="row"><code>${escapeMarkup(id)}</code></th><td>${escapeMarkup(title)}</td>${cells.join("")}</tr>`;
     }),
     "</tbody>",
     "</table>",
@@ -55,7 +55,9 @@ function suiteLines(report: SuiteReport): string[] {
 
 function rowNotes(row: RowReport): string[] {
   const notes = row.missing ? [missingText(row.missing)] : row.problems;
-  return notes.map((note) => `<p class="unexpected">${escape(row.title)}: ${escape(note)}</p>`);
+  return notes.map(
+    (note) => `<p class="unexpected">${escapeMarkup(row.title)}: ${escapeMarkup(note)}</p>`,
+  );
 }
 
 function cell(result: CaseResult | undefined): string {
@@ -63,5 +65,5 @@ function cell(result: CaseResult | undefined): string {
   const explained = result.verdict === "pass" ? "pass" : "explained";
   const kind = result.isExpected ? explained : "unexpected";
   const why = result.deviation ? ` – ${result.deviation.reason} (${result.deviation.source})` : "";
-  return `<td class="${kind}" title="${escape(`${result.detail}${why}`)}">${result.verdict}</td>`;
+  return `<td class="${kind}" title="${escapeMarkup(`${result.detail}${why}`)}">${result.verdict}</td>`;
 }

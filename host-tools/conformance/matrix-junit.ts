@@ -1,5 +1,5 @@
 /** The verdicts as JUnit XML, as CI servers read it: a test suite for each row, a test case for each case. */
-import { escapeMarkup as escape } from "./markup.ts";
+import { escapeMarkup } from "./markup.ts";
 import { type CaseResult, type RowReport, type SuiteReport, tallyOf } from "./report.ts";
 
 export function matrixJunit(reports: readonly SuiteReport[]): string {
@@ -20,25 +20,25 @@ function rowLines(report: SuiteReport, row: RowReport): string[] {
   const skipped = row.results.filter((one) => one.isExpected && one.verdict !== "pass").length;
   const tests = row.results.length + row.problems.length;
   return [
-    `  <testsuite name="${escape(name)}" tests="${tests}" failures="${unexpected}" skipped="${skipped}" time="${seconds([row])}">`,
+    `  <testsuite name="${escapeMarkup(name)}" tests="${tests}" failures="${unexpected}" skipped="${skipped}" time="${seconds([row])}">`,
     ...row.results.map((result) => caseLine(name, result)),
     ...row.problems.map((problem, index) => {
-      const failure = `<failure message="${escape(problem)}"/>`;
-      return `    <testcase classname="${escape(name)}" name="problem ${index + 1}">${failure}</testcase>`;
+      const failure = `<failure message="${escapeMarkup(problem)}"/>`;
+      return `    <testcase classname="${escapeMarkup(name)}" name="problem ${index + 1}">${failure}</testcase>`;
     }),
     "  </testsuite>",
   ];
 }
 
 function caseLine(classname: string, result: CaseResult): string {
-  const start = `    <testcase classname="${escape(classname)}" name="${escape(result.id)}"`;
+  const start = `    <testcase classname="${escapeMarkup(classname)}" name="${escapeMarkup(result.id)}"`;
   if (!result.isExpected) {
-    const message = escape(`${result.verdict}: ${result.detail}`);
+    const message = escapeMarkup(`${result.verdict}: ${result.detail}`);
     return `${start}><failure message="${message}"/></testcase>`;
   }
   if (result.verdict === "pass") return `${start}/>`;
   const why = result.deviation ? ` (${result.deviation.reason})` : "";
-  const message = escape(`${result.verdict}: ${result.detail}${why}`);
+  const message = escapeMarkup(`${result.verdict}: ${result.detail}${why}`);
   return `${start}><skipped message="${message}"/></testcase>`;
 }
 

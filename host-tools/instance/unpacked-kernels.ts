@@ -31,9 +31,9 @@ export async function removeUnpackedKernels(
       const found = await stat(path).catch(() => undefined);
       // A second name of a file that stays gives nothing back.
       if (found?.nlink === 1) freedBytes += found.blocks * 512;
-      await withIoError("remove", path, rm(path, { force: true, recursive: true }));
+      await withIoError("write", path, rm(path, { force: true, recursive: true }));
     }
-    if (!isOurs) await withIoError("remove", folder, rm(folder, { force: true, recursive: true }));
+    if (!isOurs) await withIoError("write", folder, rm(folder, { force: true, recursive: true }));
   }
   return freedBytes;
 }

@@ -92,7 +92,8 @@ export function programSystemFiles(
 /** A number that no user has gets a name, a home and, when it has none either, a group. */
 function userFiles(user: string): TreeEntry[] {
   const [uid = "", group = "0"] = user.split(":", 2);
-  if (!/^[0-9]{1,10}$/.test(uid) || fieldsOf(PASSWD).some(([, , known]) => known === uid)) return [];
+  if (!/^[0-9]{1,10}$/.test(uid) || fieldsOf(PASSWD).some(([, , known]) => known === uid))
+    return [];
   const named = fieldsOf(GROUP).find(([name]) => name === group)?.[2];
   const gid = named ?? (/^[0-9]{1,10}$/.test(group) ? group : "0");
   const home = `/home/${PROGRAM_USER}`;
@@ -156,5 +157,10 @@ function link(path: string, target: string): SymlinkEntry {
 }
 
 function text(path: string, content: string): FileEntry {
-  return { kind: "file", path, mode: 0o644, source: { kind: "bytes", bytes: Buffer.from(content) } };
+  return {
+    kind: "file",
+    path,
+    mode: 0o644,
+    source: { kind: "bytes", bytes: Buffer.from(content) },
+  };
 }

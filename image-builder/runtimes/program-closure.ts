@@ -2,15 +2,16 @@
  * Everything that programs of the host need beside themselves: their libraries bring rows of the table
  * in program-needs.ts, whose files bring programs and libraries again, until nothing new comes.
  */
-import { libraryClosure } from "./library-closure.ts";
+
 import { symbolsAmong } from "./elf.ts";
+import { libraryClosure } from "./library-closure.ts";
 import { addNeed } from "./needed-files.ts";
 import type { ProgramFiles } from "./program-files.ts";
 import {
   localePaths,
   NEEDED_SYMBOLS,
-  needsOf,
   nameServiceLibraries,
+  needsOf,
   type ProgramNeed,
 } from "./program-needs.ts";
 

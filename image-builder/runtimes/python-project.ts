@@ -63,7 +63,9 @@ export function readRequirements(root: string, file: string): string[] {
           files.push(next);
         }
       } else if (words !== "" && !words.startsWith("-")) {
-        requirements.push(words.replace(/\s--(hash|global-option|config-settings)[ =].*$/, "").trim());
+        requirements.push(
+          words.replace(/\s--(hash|global-option|config-settings)[ =].*$/, "").trim(),
+        );
       }
     }
   }

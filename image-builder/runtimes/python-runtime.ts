@@ -4,8 +4,8 @@ import { ImageError } from "../errors.ts";
 import { APP_PATH } from "../project/guest-paths.ts";
 import { folderContent } from "../project/project-folder.ts";
 import type { TreeEntry } from "../rootfs/tree.ts";
-import { compiledModules } from "./python-compiled-modules.ts";
 import { pythonCommand } from "./python-command.ts";
+import { compiledModules } from "./python-compiled-modules.ts";
 import { environmentFiles, environmentGuestPaths, findEnvironment } from "./python-environment.ts";
 import {
   choosePython,

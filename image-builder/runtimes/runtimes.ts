@@ -1,6 +1,5 @@
 /** All runtimes but Node's, each loaded when it is needed. */
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { RUNTIME_NAMES, type Runtime, type RuntimeName } from "./runtime.ts";
 
 type OtherRuntime = Exclude<RuntimeName, "node">;
@@ -51,9 +50,4 @@ export function detectRuntime(folder: string): RuntimeName | undefined {
     );
   const order = [...BEFORE_NODE, ...RUNTIME_NAMES.filter((name) => !BEFORE_NODE.includes(name))];
   return order.find(has);
-}
-
-/** For messages: which file of a folder says so. */
-export function markersOf(folder: string, name: RuntimeName): string[] {
-  return MARKERS[name].map((marker) => join(folder, marker));
 }

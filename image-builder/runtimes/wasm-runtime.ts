@@ -83,20 +83,24 @@ async function checkModule(file: string): Promise<void> {
     new ImageError("WL_IMAGE_BINARY_INVALID", `Cannot use ${file}: ${why}`, { file, next });
   const { size } = await withIoError("read", file, stat(file));
   if (size > MODULE_BYTES_MAX) throw invalid("it has more than 256 MiB", "Split the module");
-  let module: WebAssembly.Module;
+  let imports: readonly { readonly module: string; readonly name: string }[];
+  let exports: readonly { readonly name: string }[];
   try {
-    module = await WebAssembly.compile(await withIoError("read", file, readFile(file)));
+    const { compile, Module } = webAssembly();
+    const module = await compile(await withIoError("read", file, readFile(file)));
+    imports = Module.imports(module);
+    exports = Module.exports(module);
   } catch (error) {
     if (error instanceof ImageError) throw error;
     const next = "Build it as a core module for WASI preview 1 (wasm32-wasi, wasm32-wasip1)";
     throw invalid(`it is no WebAssembly module that Node knows: ${(error as Error).message}`, next);
   }
-  const foreign = WebAssembly.Module.imports(module).find((one) => one.module !== WASI_MODULE);
+  const foreign = imports.find((one) => one.module !== WASI_MODULE);
   if (foreign) {
     const why = `it imports ${foreign.module}.${foreign.name}, and there is ${WASI_MODULE} only`;
     throw invalid(why, "Build it for WASI preview 1, without a host of its own");
   }
-  const exported = WebAssembly.Module.exports(module).map(({ name }) => name);
+  const exported = exports.map(({ name }) => name);
   const missing = ["_start", "memory"].find((name) => !exported.includes(name));
   if (missing !== undefined) {
     throw invalid(`it exports no ${missing}`, "Build it as a command, not as a library (reactor)");
@@ -116,3 +120,16 @@ export const wasmRuntime: Runtime = {
     "windlass.yaml": WASM_MANIFEST,
   }),
 };
+
+/** Of the engine: TypeScript knows it with the browser's library only. */
+interface WebAssemblyObject {
+  compile(bytes: Uint8Array): Promise<object>;
+  readonly Module: {
+    imports(module: object): readonly { readonly module: string; readonly name: string }[];
+    exports(module: object): readonly { readonly name: string }[];
+  };
+}
+
+function webAssembly(): WebAssemblyObject {
+  return (globalThis as unknown as { readonly WebAssembly: WebAssemblyObject }).WebAssembly;
+}

@@ -1,8 +1,8 @@
 /** Debian's `docker-registry` on a free port of loopback, with a folder of its own; ended by its process id. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { access, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 

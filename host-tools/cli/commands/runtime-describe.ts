@@ -25,7 +25,9 @@ export const execute: Execute<"runtime describe"> = async ({ operands, options, 
     `in the image  ${summary}`,
     `on this host  ${availabilityText(facts)}`,
     `known         ${known}`,
-    ...manifest.split("\n").map((line, index) => `${index === 0 ? "windlass.yaml" : " ".repeat(13)} ${line}`),
+    ...manifest
+      .split("\n")
+      .map((line, index) => `${index === 0 ? "windlass.yaml" : " ".repeat(13)} ${line}`),
     ...limits.map((limit, index) => `${index === 0 ? "limits" : "      "}        ${limit}`),
   ];
   await output.print(`${lines.join("\n")}\n`);

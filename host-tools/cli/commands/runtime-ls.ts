@@ -1,5 +1,8 @@
 /** `windlass runtime ls`. */
-import { allRuntimeFacts, type RuntimeFacts } from "../../../image-builder/runtimes/runtime-facts.ts";
+import {
+  allRuntimeFacts,
+  type RuntimeFacts,
+} from "../../../image-builder/runtimes/runtime-facts.ts";
 import type { Execute } from "../invocation.ts";
 import { tableText } from "../table-text.ts";
 

@@ -13,7 +13,6 @@ export const O_PATH = 0o10000000;
 /** include/uapi/linux/fs.h */
 export const RENAME_NOREPLACE = 1;
 export const RENAME_EXCHANGE = 2;
-export const RENAME_WHITEOUT = 4;
 export const FS_IOC_GETFLAGS = 0x80086601;
 export const FS_IOC_SETFLAGS = 0x40086602;
 export const FS_IMMUTABLE = 0x10;

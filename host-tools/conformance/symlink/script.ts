@@ -102,15 +102,17 @@ export class Script {
     this.#assert(`${words}: ${callText(name, args)}`, expected, () => this.#call(name, args));
   }
 
-  ruleAs<Name extends CallName>(
-    identity: Identity,
-    words: string,
-    expected: string,
-    name: Name,
-    ...args: Arguments<Name>
-  ): void {
-    const text = `${words}: as ${identity.uid}: ${callText(name, args)}`;
-    this.#assert(text, expected, () => withIdentity(identity, () => this.#call(name, args)));
+  /** `rule` as somebody else. */
+  ruleAs(identity: Identity) {
+    return <Name extends CallName>(
+      words: string,
+      expected: string,
+      name: Name,
+      ...args: Arguments<Name>
+    ): void => {
+      const text = `${words}: as ${identity.uid}: ${callText(name, args)}`;
+      this.#assert(text, expected, () => withIdentity(identity, () => this.#call(name, args)));
+    };
   }
 
   /** Anything else that has an answer. */

@@ -56,7 +56,7 @@ function workerMain() {
   const numbers = new Int32Array(shared);
   if (task === "meet") {
     if (Atomics.add(numbers, 0, 1) === count - 1) Atomics.notify(numbers, 0);
-    for (let there; (there = Atomics.load(numbers, 0)) < count; )
+    for (let there = Atomics.load(numbers, 0); there < count; there = Atomics.load(numbers, 0))
       Atomics.wait(numbers, 0, there, 1000);
   } else if (task === "own") {
     globalThis.own = index;

@@ -1,7 +1,12 @@
 /** S5 to S7, S18: which calls act on the link, and which on what it names. */
 import { constants } from "node:fs";
-import { AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW } from "../flags.ts";
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../flags.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+} from "../flags.ts";
 import { identitiesMissing } from "../identity.ts";
 import type { Script } from "../script.ts";
 import { rules } from "./rules.ts";

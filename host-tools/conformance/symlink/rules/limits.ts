@@ -1,6 +1,5 @@
 /** S11: lengths of names, paths and targets. */
 import { NAME_MAX, PATH_MAX } from "../flags.ts";
-import type { Script } from "../script.ts";
 import { rules } from "./rules.ts";
 
 export const limitRules = [

@@ -1,6 +1,6 @@
 /** S12 and S17: what the path, its permissions and the file system refuse; sticky folders. */
 import { readFileSync } from "node:fs";
-import { MS_BIND, MS_RDONLY, MS_REMOUNT } from "../flags.ts";
+import { AT_REMOVEDIR, MS_BIND, MS_RDONLY, MS_REMOUNT } from "../flags.ts";
 import { identitiesMissing, NOBODY, withIdentity } from "../identity.ts";
 import type { Script } from "../script.ts";
 import { rules } from "./rules.ts";
@@ -40,7 +40,7 @@ function paths(script: Script): void {
   rule("relative to an open file", "ENOTDIR", "symlinkAt", "x", "file", 0, "l");
   rule("readlink through a link to a file", "ENOTDIR", "readlink", "filelink/l");
   rule("readlink through a link to nothing", "ENOENT", "readlink", "dangling/l");
-  rule("unlinkat of a link as a folder", "ENOTDIR", "unlinkAt", "dangling", 0x200);
+  rule("unlinkat of a link as a folder", "ENOTDIR", "unlinkAt", "dangling", AT_REMOVEDIR);
 }
 
 function permissions(script: Script): void {
@@ -49,7 +49,7 @@ function permissions(script: Script): void {
   script.prepare("create", "closed/file");
   script.prepare("symlink", "closed/file", "in");
   script.prepare("chmod", "closed", 0o700);
-  const rule = script.ruleAs.bind(script, NOBODY);
+  const rule = script.ruleAs(NOBODY);
   rule("no search: symlink", "EACCES", "symlink", "x", "closed/m");
   rule("no search: readlink", "EACCES", "readlink", "closed/l");
   rule("no search: lstat", "EACCES", "lstat", "closed/l", "type");
@@ -161,7 +161,7 @@ function sticky(script: Script): void {
   script.prepare("create", "t/file");
   script.prepare("chmod", "t/file", 0o666);
   script.prepare("symlink", "file", "t/root");
-  const rule = script.ruleAs.bind(script, NOBODY);
+  const rule = script.ruleAs(NOBODY);
   rule("anybody makes a link", "0", "symlink", "file", "t/own");
   rule("another's link: unlink", "EPERM", "unlink", "t/root");
   rule("another's link: rename", "EPERM", "rename", "t/root", "t/x");
@@ -187,7 +187,7 @@ function protectedLinks(script: Script): void {
     const answer = withIdentity(NOBODY, () => script.value("stat", "t/others", "type"));
     return answer === (isProtected ? "EACCES" : "regular") ? "as it says" : answer;
   });
-  const rule = script.ruleAs.bind(script, NOBODY);
+  const rule = script.ruleAs(NOBODY);
   rule("the folder's owner's link is followed", "regular", "stat", "t/roots", "type");
   rule("the own link is followed", "regular", "stat", "t/nobodys", "type");
   rule("a third one's is read", "file", "readlink", "t/others");

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { type Header, pack } from "tar-stream";
 import * as assert from "uvu/assert";
-import { packTar } from "../../../../host-tools/guest-client/tar-pack.ts";
 import { unpackTar } from "../../../../host-tools/cli/tar-unpack.ts";
+import { packTar } from "../../../../host-tools/guest-client/tar-pack.ts";
 import { suite } from "../../../support/suite.ts";
 import { type TemporaryFolder, temporaryFolder } from "../../../support/temporary-folder.ts";
 

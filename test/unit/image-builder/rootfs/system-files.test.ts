@@ -1,6 +1,9 @@
 /** The ordinary files of a guest. */
 import * as assert from "uvu/assert";
-import { baseSystemFiles, programSystemFiles } from "../../../../image-builder/rootfs/system-files.ts";
+import {
+  baseSystemFiles,
+  programSystemFiles,
+} from "../../../../image-builder/rootfs/system-files.ts";
 import { orderTree, type TreeEntry } from "../../../../image-builder/rootfs/tree.ts";
 import { suite } from "../../../support/suite.ts";
 

@@ -86,7 +86,7 @@ test("dlopen notes give alternatives and priority; others and damaged ones are p
     { sonames: ["a"], priority: "recommended", feature: undefined },
   ]);
   assert.equal(dlopenNotes(note('[{"soname":["../x"]}, 3, null]'), 4), []);
-  fc.assert(
+  void fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0, 4, 8), (noise, alignment) => {
       assert.ok(Array.isArray(dlopenNotes(Buffer.concat([noise, bytes]), alignment)));
     }),

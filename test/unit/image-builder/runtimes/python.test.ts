@@ -56,7 +56,16 @@ test("TOML as pyproject.toml has it", () => {
   assert.is(({} as Record<string, unknown>)["polluted"], undefined);
   parseToml("[__proto__]\npolluted = 1");
   assert.is(({} as Record<string, unknown>)["polluted"], undefined);
-  for (const bad of ["a", "a = ", '[x', 'a = "b', "a = [1", "a = 1 2", "a = 1\n[a.b]", `a = ${"[".repeat(5000)}`]) {
+  for (const bad of [
+    "a",
+    "a = ",
+    "[x",
+    'a = "b',
+    "a = [1",
+    "a = 1 2",
+    "a = 1\n[a.b]",
+    `a = ${"[".repeat(5000)}`,
+  ]) {
     assert.throws(() => parseToml(bad), /^line \d+: /);
   }
 });

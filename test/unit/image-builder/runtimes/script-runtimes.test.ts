@@ -56,7 +56,10 @@ test("Deno runs tasks.start, else the usual files", async () => {
   assert.equal((await collected("deno", { "deno.json": later })).argv.slice(1), ["serve", "a.ts"]);
   const usual = await collected("deno", { "deno.json": "{}", "main.ts": "" });
   assert.equal(usual.argv.slice(1), ["run", "--allow-all", "/app/main.ts"]);
-  assert.match(await refusal(collected("deno", { "deno.json": "{}" })), /^WL_IMAGE_PROJECT_INVALID/);
+  assert.match(
+    await refusal(collected("deno", { "deno.json": "{}" })),
+    /^WL_IMAGE_PROJECT_INVALID/,
+  );
 });
 
 test("Bun runs scripts.start, else module and main", async () => {
@@ -64,7 +67,11 @@ test("Bun runs scripts.start, else module and main", async () => {
     (
       await collected("bun", { "bun.lock": "", "package.json": JSON.stringify(json), [file]: "" })
     ).argv.slice(1);
-  assert.equal(await argv({ scripts: { start: "bun run --smol x.ts" } }), ["run", "--smol", "x.ts"]);
+  assert.equal(await argv({ scripts: { start: "bun run --smol x.ts" } }), [
+    "run",
+    "--smol",
+    "x.ts",
+  ]);
   assert.equal(await argv({ scripts: { start: "tsx x.ts" }, module: "./x.ts" }), ["/app/x.ts"]);
   assert.equal(await argv({ module: "../outside.ts" }, "index.ts"), ["/app/index.ts"]);
   assert.match(await refusal(argv({})), /^WL_IMAGE_PROJECT_INVALID: No entry point/);
@@ -93,7 +100,10 @@ test("a WebAssembly module is run by Node, and only one that it can run", async 
   assert.is(argv.at(-1), "/app/hello.wasm");
   const refused = async (bytes: Uint8Array): Promise<string> =>
     await refusal(collected("wasm", { "hello.wasm": bytes }));
-  assert.match(await refused(module.subarray(0, 100)), /^WL_IMAGE_BINARY_INVALID: .*no WebAssembly/);
+  assert.match(
+    await refused(module.subarray(0, 100)),
+    /^WL_IMAGE_BINARY_INVALID: .*no WebAssembly/,
+  );
   assert.match(await refused(module.subarray(0, 8)), /exports no _start/);
   const foreign = Buffer.from(module);
   foreign.write("wasi_snapshot_preview9", foreign.indexOf("wasi_snapshot_preview1"), "latin1");
