@@ -20,15 +20,12 @@ export const imageCommands = {
     min: 0,
     max: 1,
     options: {
-      from: text(
-        "SOURCE",
-        "A container image: oci-layout:DIR[:REF], docker-archive:FILE[:REF] or HOST/NAME:TAG",
-      ),
+      from: text("SOURCE", "Container image: oci-layout:DIR, docker-archive:FILE, HOST/NAME"),
       tag: list("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
       kernel: text("RELEASE|FILE", "Kernel of the image; default: the current one"),
       trace: list(
         "CMD",
-        "Run a command here, and take the files that it opens: windlass.lock.json",
+        "Run a command here, and take along the files that it opens",
       ),
       quiet: flag("Print the id only", "q"),
       json,

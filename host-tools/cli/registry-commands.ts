@@ -57,7 +57,7 @@ export const registryCommands = {
       "password-stdin": flag("Read the password from standard input"),
       "plain-http": plainHttp,
     },
-    examples: ["windlass login registry.example -u me --password-stdin < password.txt"],
+    examples: ["windlass login registry.example -u me --password-stdin"],
   },
   logout: {
     group,

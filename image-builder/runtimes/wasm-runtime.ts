@@ -9,7 +9,7 @@ import { folderContent } from "../project/project-folder.ts";
 import type { FileEntry } from "../rootfs/tree.ts";
 import { withIoError } from "./io-error.ts";
 import { commandOf, type Runtime, type RuntimeProject, type RuntimeRequest } from "./runtime.ts";
-import { WASM_MAKE, WASM_MANIFEST } from "./wasm-starter.ts";
+import { WASM_MAKE } from "./wasm-starter.ts";
 
 const LAUNCHER_PATH = "/usr/lib/windlass-wasi/run.mjs";
 const MODULE_BYTES_MAX = 256 * 1024 * 1024;
@@ -114,11 +114,7 @@ export const wasmRuntime: Runtime = {
   markers: ["*.wasm"],
   packages: [],
   collect,
-  starter: (name) => ({
-    "package.json": `${JSON.stringify({ name, version: "1.0.0", private: true, type: "module", scripts: { build: "node make.js" } }, null, 2)}\n`,
-    "make.js": WASM_MAKE,
-    "windlass.yaml": WASM_MANIFEST,
-  }),
+  starter: () => ({ "make.mjs": WASM_MAKE }),
 };
 
 /** Of the engine: TypeScript knows it with the browser's library only. */

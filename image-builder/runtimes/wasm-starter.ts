@@ -46,8 +46,3 @@ writeFileSync(
   ]),
 );
 `;
-
-export const WASM_MANIFEST = `# hello.wasm is made by "npm run build".
-runtime: wasm
-entry: hello.wasm
-`;

@@ -89,7 +89,7 @@ test("no command has one letter twice, or a letter that Docker's users would not
     q: "quiet",
     s: "signal",
     t: "tag|tty|time|timestamps",
-    u: "user",
+    u: "user|username",
     w: "workdir",
   };
   for (const name of commandNames) {

@@ -93,7 +93,7 @@ test("comments and trailing commas become blanks, in text they stay", () => {
 
 test("a WebAssembly module is run by Node, and only one that it can run", async () => {
   await using folder = await temporaryFolder();
-  execFileSync(process.execPath, [join(EXAMPLES, "wasi-hello/make.js")], { cwd: folder.path });
+  execFileSync(process.execPath, [join(EXAMPLES, "wasi-hello/make.mjs")], { cwd: folder.path });
   const module = await readFile(folder.file("hello.wasm"));
   const { argv } = await collected("wasm", { "hello.wasm": module });
   assert.equal(argv.slice(0, 2), ["/usr/local/bin/node", "--no-warnings"]);
