@@ -6,7 +6,7 @@ const group = "Conformance";
 export const conformanceCommands = {
   "conformance run": {
     group,
-    summary: "Run conformance suites on this host or in a guest, and print the verdicts",
+    summary: "Run conformance suites, and print the verdicts",
     description:
       'Suites are "runtime" (what programs of each runtime may expect) and "symlink" (symbolic links, on each file system); default: all. An image is made into an instance for the run. Programs are built on this host: a row that lacks a compiler says which package has it. Exits with 1 unless every verdict is as expected: a pass, or a difference that is explained.',
     operands: [{ usage: "[SUITE]", kind: "word", choices: ["runtime", "symlink"] }],

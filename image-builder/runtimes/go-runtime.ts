@@ -161,7 +161,8 @@ async function hasC(importPath: string, run: GoRun): Promise<boolean> {
 
 function refused(args: readonly string[], root: string, failure: ToolFailure): ImageError {
   const what = `go ${args[0]}`;
-  if (/GOPROXY=off|no required module provides|missing go\.sum entry/.test(failure.words)) {
+  const unfetched = /GOPROXY=off|no required module|cannot find module|missing go\.sum entry/;
+  if (unfetched.test(failure.words)) {
     return compileFailed(
       what,
       root,

@@ -111,30 +111,58 @@ def names(one):
 
 found, missing, done = [], [], set()
 queue = [(text, "") for text in request["requirements"]]
-while queue and len(done) < 5000:
-    text, parent = queue.pop(0)
-    text, _, marker = text.partition(";")
-    match = re.match(r"\\s*([A-Za-z0-9][A-Za-z0-9._-]*)\\s*(?:\\[([^\\]]*)\\])?\\s*\\(?([^)@]*)\\)?", text)
-    if not match:
-        missing.append(text.strip())
-        continue
-    name, extras, wanted = match.group(1), match.group(2) or "", match.group(3) or ""
-    if marker and not parent and not applies(marker, []):
-        continue
-    key = (name.lower(), extras)
-    if key in done:
-        continue
-    done.add(key)
-    one = distribution(name)
-    if one is None or not fits(one.version, wanted):
-        has = "" if one is None else " (this host has %s)" % one.version
-        missing.append(text.strip() + has + (", for " + parent if parent else ""))
-        continue
-    found.append([*names(one), one.metadata["Name"], one.version])
-    chosen = [extra.strip() for extra in extras.split(",") if extra.strip()]
-    for needed in one.requires or []:
-        if applies(needed.partition(";")[2], chosen) if ";" in needed else True:
-            queue.append((needed.partition(";")[0], name))
+
+def drain():
+    while queue and len(done) < 5000:
+        text, parent = queue.pop(0)
+        text, _, marker = text.partition(";")
+        match = re.match(r"\\s*([A-Za-z0-9][A-Za-z0-9._-]*)\\s*(?:\\[([^\\]]*)\\])?\\s*\\(?([^)@]*)\\)?", text)
+        if not match:
+            missing.append(text.strip())
+            continue
+        name, extras, wanted = match.group(1), match.group(2) or "", match.group(3) or ""
+        if marker and not parent and not applies(marker, []):
+            continue
+        key = (name.lower(), extras)
+        if key in done:
+            continue
+        done.add(key)
+        one = distribution(name)
+        if one is None or not fits(one.version, wanted):
+            has = "" if one is None else " (this host has %s)" % one.version
+            missing.append(text.strip() + has + (", for " + parent if parent else ""))
+            continue
+        found.append([*names(one), one.metadata["Name"], one.version])
+        chosen = [extra.strip() for extra in extras.split(",") if extra.strip()]
+        for needed in one.requires or []:
+            if applies(needed.partition(";")[2], chosen) if ";" in needed else True:
+                queue.append((needed.partition(";")[0], name))
+
+def imported(folder, names):
+    modules = set()
+    for name in names:
+        top = os.path.join(folder, name)
+        files = [os.path.join(d, f) for d, _, inner in os.walk(top) for f in inner] or [top]
+        for file in [f for f in files if f.endswith(".py")][:10000]:
+            with open(file, encoding="utf-8", errors="replace") as stream:
+                modules.update(re.findall(r"(?m)^(?:import|from)\\s+([A-Za-z_][A-Za-z0-9_]*)", stream.read(1 << 22)))
+    return modules
+
+# Distributions leave out of their metadata what their own packages bring. What a package imports unconditionally
+# (an optional import is indented, in a "try") and another distribution of the same folder has is needed.
+drain()
+owners = {}
+if found:
+    for one in metadata.distributions(path=path):
+        folder, own = names(one)
+        for name in own:
+            owners.setdefault((folder, name.split(".")[0]), one.metadata["Name"])
+looked = 0
+while looked < len(found):
+    folder, own = found[looked][:2]
+    looked += 1
+    queue += [(owners[folder, m], "") for m in imported(folder, own) if (folder, m) in owners]
+    drain()
 print(json.dumps({"found": found, "missing": missing}))
 `;
 

@@ -109,7 +109,7 @@ else {
       const chardevs = await qmp.execute("query-chardev");
       assert.equal(
         chardevs.map(({ label }) => label).sort(),
-        [CONSOLE_CHARDEV_ID, "port1-log", "port2-log", QMP_CHARDEV_ID].sort(),
+        [CONSOLE_CHARDEV_ID, "first-monitor", "port1-log", "port2-log", QMP_CHARDEV_ID].sort(),
       );
       const get = (path: string, property: string): Promise<unknown> =>
         qmp.execute("qom-get", { path, property });
