@@ -23,10 +23,7 @@ export const imageCommands = {
       from: text("SOURCE", "Container image: oci-layout:DIR, docker-archive:FILE, HOST/NAME"),
       tag: list("NAME", "Name of the image, perhaps with :TAG; default: the project's", "t"),
       kernel: text("RELEASE|FILE", "Kernel of the image; default: the current one"),
-      trace: list(
-        "CMD",
-        "Run a command here, and take along the files that it opens",
-      ),
+      trace: list("CMD", "Run a command here, and take along the files that it opens"),
       quiet: flag("Print the id only", "q"),
       json,
     },

@@ -10,7 +10,7 @@ import { acceleratorFor } from "./accelerator-choice.ts";
 import { emulatedKernel } from "./emulated-kernel.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
-import { machineDescription } from "./machine-description.ts";
+import { type MachineParts, machineDescription } from "./machine-description.ts";
 import { type MachineTraits, machineTraits } from "./machine-traits.ts";
 
 export interface BootContext {
@@ -75,19 +75,29 @@ export async function planBoot(
   return { binary, choice, traits, describe };
 }
 
+/** How a kernel that comes from a package says so (kernel-package.ts). */
+const DEBIAN_SOURCE = "Debian package ";
+
+type ImageFiles = Pick<
+  MachineParts,
+  "kernelPath" | "isDebianKernel" | "firstStagePath" | "basePath" | "rootPath"
+>;
+
 async function imagePaths(
   record: InstanceRecord,
   config: ImageConfig,
   images: ImageStore,
   cacheFolder: string,
-): Promise<{ kernelPath: string; firstStagePath: string; basePath: string; rootPath: string }> {
+): Promise<ImageFiles> {
   const { kernel, firstStage, base, root } = config;
   for (const part of [kernel, firstStage, base, root]) {
     if (!(await images.blobs.has(part))) await images.blobs.read(part); // says what is wrong
   }
   const packed = { path: images.blobs.path(kernel.digest), digest: kernel.digest };
+  const named = record.options.kernelPath;
   return {
-    kernelPath: record.options.kernelPath ?? (await bootKernel(packed, cacheFolder)),
+    kernelPath: named ?? (await bootKernel(packed, cacheFolder)),
+    isDebianKernel: named === undefined && kernel.source.startsWith(DEBIAN_SOURCE),
     firstStagePath: images.blobs.path(firstStage.digest),
     basePath: images.blobs.path(base.digest),
     rootPath: images.blobs.path(root.digest),

@@ -45,11 +45,22 @@ const EMULATED = [
   "norandmaps",
   `initcall_blacklist=${UNUSED_INITCALLS.join(",")}`,
   "lapic_timer_hz=1000000000",
-  "nowatchdog",
-  "lsm=landlock,yama",
   "deferred_probe_timeout=0",
 ];
 
-export function kernelCommandLine(accelerator: Accelerator): string {
-  return [...ALWAYS, ...(accelerator === "tcg" ? EMULATED : [])].join(" ");
+/**
+ * The same, for kernels that have what these words are about; ours has not, and would say so: a watchdog for the
+ * CPU, whose timer went off in clones, and security modules without a policy.
+ */
+const EMULATED_DEBIAN = ["nowatchdog", "lsm=landlock,yama"];
+
+export interface KernelUse {
+  readonly accelerator: Accelerator;
+  /** A kernel of Debian's, not one of our own or a file that somebody named. */
+  readonly isDebian: boolean;
+}
+
+export function kernelCommandLine({ accelerator, isDebian }: KernelUse): string {
+  if (accelerator !== "tcg") return ALWAYS.join(" ");
+  return [...ALWAYS, ...EMULATED, ...(isDebian ? EMULATED_DEBIAN : [])].join(" ");
 }

@@ -17,6 +17,7 @@ export interface MachineParts {
   readonly accelerator: Accelerator;
   readonly kernelPath: string;
   readonly firstStagePath: string;
+  readonly isDebianKernel: boolean;
   readonly basePath: string;
   readonly rootPath: string;
   readonly forwards: readonly PortForward[];
@@ -40,7 +41,7 @@ export function machineDescription(parts: MachineParts): Machine {
         : {
             path: parts.kernelPath,
             initrdPath: parts.firstStagePath,
-            commandLine: kernelCommandLine(accelerator),
+            commandLine: kernelCommandLine({ accelerator, isDebian: parts.isDebianKernel }),
           },
     incoming: mode.kind === "load",
     // The order is the guest's device order: vda, vdb, vdc.

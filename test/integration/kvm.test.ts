@@ -76,9 +76,9 @@ withKvm("run chooses KVM by itself, and the program answers", () => {
 
 withKvm("the guest's kernel sees KVM, and nothing that is meant for emulation", () => {
   const words = JSON.parse(outputOf("kernelCommandLine")).trim().split(" ");
-  assert.equal(words, kernelCommandLine("kvm").split(" "));
-  const accelerated = new Set(kernelCommandLine("kvm").split(" "));
-  const emulationOnly = kernelCommandLine("tcg")
+  assert.equal(words, kernelCommandLine({ accelerator: "kvm", isDebian: true }).split(" "));
+  const accelerated = new Set(kernelCommandLine({ accelerator: "kvm", isDebian: true }).split(" "));
+  const emulationOnly = kernelCommandLine({ accelerator: "tcg", isDebian: true })
     .split(" ")
     .filter((word) => !accelerated.has(word));
   assert.ok(emulationOnly.length > 0);

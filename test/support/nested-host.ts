@@ -96,7 +96,7 @@ export async function runNestedHost(options: {
     kernel: {
       path: kernelPath,
       initrdPath: file("first-stage"),
-      commandLine: kernelCommandLine("tcg"),
+      commandLine: kernelCommandLine({ accelerator: "tcg", isDebian: true }),
     },
     disks: [
       disk("base", new ImageStore(data).blobs.path(image.config.base.digest)),

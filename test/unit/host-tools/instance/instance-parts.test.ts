@@ -160,6 +160,7 @@ test("every instance gives a machine that QEMU's command line can be made of", (
           kernelPath: "/k",
           firstStagePath: "/i",
           basePath: "/b",
+          isDebianKernel: true,
           rootPath: "/p",
           mode: { kind: "cold" },
           forwards: [{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 1, guestPort: 8000 }],
@@ -187,7 +188,7 @@ test("a socket's path fits into a Unix address", () => {
 
 test("the kernel's command line ends on a panic and talks on the serial port", () => {
   for (const accelerator of ["kvm", "tcg"] as const) {
-    const words = kernelCommandLine(accelerator).split(" ");
+    const words = kernelCommandLine({ accelerator, isDebian: true }).split(" ");
     for (const word of ["console=ttyS0", "panic=-1", "quiet"]) assert.ok(words.includes(word));
     assert.is(
       words.includes("mitigations=off"),
