@@ -24,8 +24,7 @@ const UNUSED_INITCALLS = [
 ];
 
 /**
- * What pays under emulation, measured in DECISIONS.md: interrupt routing without interpreting ACPI's
- * tables for every device; no self-tests; no mitigations and no single-CPU patching, because patching the
+ * What pays under emulation, measured in DECISIONS.md: no self-tests; no mitigations and no single-CPU patching, because patching the
  * kernel throws translated code away and protects nothing on an emulated CPU; no clearing of every page
  * at allocation, which fresh memory does not need; a clock that is not calibrated for a second; no accounts
  * of memory per group, of which there is one; the same addresses in every process, so that code of shared
@@ -33,7 +32,6 @@ const UNUSED_INITCALLS = [
  * tick is a nanosecond) to a kernel that "windlass kernel build" made, which then does not measure it for 0.2 s; another one ignores it.
  */
 const EMULATED = [
-  "acpi=noirq",
   "cryptomgr.notests",
   // emulated-kernel.ts counts on it.
   "mitigations=off",
@@ -49,6 +47,12 @@ const EMULATED = [
 ];
 
 /**
+ * The same, for a machine with one CPU: interrupt routing without interpreting ACPI's tables for every device. The kernel
+ * finds no local APIC then, and so no other CPU.
+ */
+const EMULATED_ALONE = ["acpi=noirq"];
+
+/**
  * The same, for kernels that have what these words are about; ours has not, and would say so: a watchdog for the
  * CPU, whose timer went off in clones, and security modules without a policy.
  */
@@ -58,9 +62,11 @@ export interface KernelUse {
   readonly accelerator: Accelerator;
   /** A kernel of Debian's, not one of our own or a file that somebody named. */
   readonly isDebian: boolean;
+  readonly vcpuCount: number;
 }
 
-export function kernelCommandLine({ accelerator, isDebian }: KernelUse): string {
+export function kernelCommandLine({ accelerator, isDebian, vcpuCount }: KernelUse): string {
   if (accelerator !== "tcg") return ALWAYS.join(" ");
-  return [...ALWAYS, ...EMULATED, ...(isDebian ? EMULATED_DEBIAN : [])].join(" ");
+  const alone = vcpuCount === 1 ? EMULATED_ALONE : [];
+  return [...ALWAYS, ...alone, ...EMULATED, ...(isDebian ? EMULATED_DEBIAN : [])].join(" ");
 }

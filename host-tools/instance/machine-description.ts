@@ -41,7 +41,10 @@ export function machineDescription(parts: MachineParts): Machine {
         : {
             path: parts.kernelPath,
             initrdPath: parts.firstStagePath,
-            commandLine: kernelCommandLine({ accelerator, isDebian: parts.isDebianKernel }),
+            commandLine: kernelCommandLine({
+              ...{ accelerator, vcpuCount },
+              isDebian: parts.isDebianKernel,
+            }),
           },
     incoming: mode.kind === "load",
     // The order is the guest's device order: vda, vdb, vdc.

@@ -96,7 +96,7 @@ export async function runNestedHost(options: {
     kernel: {
       path: kernelPath,
       initrdPath: file("first-stage"),
-      commandLine: kernelCommandLine({ accelerator: "tcg", isDebian: true }),
+      commandLine: kernelCommandLine({ accelerator: "tcg", isDebian: true, vcpuCount: 1 }),
     },
     disks: [
       disk("base", new ImageStore(data).blobs.path(image.config.base.digest)),
