@@ -218,14 +218,14 @@ async function cloneMachine(
     stateFd: stateFile.fd,
     stderrLogPath: files.qemuLog,
     signal,
-    async first(qmp) {
-      resumed = qmp.waitForEvent("RESUME", { signal });
+    async first(qmp, wait) {
+      resumed = qmp.waitForEvent("RESUME", wait);
       let isRunning = false;
       const runs = (): void => {
         isRunning = true;
       };
       resumed.then(runs, () => undefined);
-      await loadState(qmp, { fd: INHERITED_FD.state, withoutSharedMemory: true, signal });
+      await loadState(qmp, { fd: INHERITED_FD.state, withoutSharedMemory: true, ...wait });
       // What an older Windlass saved stays as it was then: stopped.
       if (!isRunning) await qmp.execute("cont");
     },

@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { HostError } from "../errors.ts";
 import { beginQmp, type QmpConnection } from "../qmp/connection.ts";
 import { outcome } from "../qmp/deadline.ts";
+import type { QmpWait } from "../qmp/session.ts";
 import type { QemuBinary } from "./binary.ts";
 import { hasChannel, qemuArguments } from "./command-line.ts";
 import { explainQemuFailure, type QemuExit } from "./failure.ts";
@@ -36,7 +37,7 @@ export interface QemuStart {
   /** Leaves the vCPUs stopped until the QMP command `cont`. */
   readonly paused?: boolean | undefined;
   /** Commands that are sent with the first one, before QEMU is there to answer; the start waits for their outcome. */
-  readonly first?: ((qmp: QmpConnection) => Promise<unknown>) | undefined;
+  readonly first?: ((qmp: QmpConnection, wait: QmpWait) => Promise<unknown>) | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -74,8 +75,10 @@ export interface QemuProcess extends ProcessIdentity {
  * @throws {HostError} WL_QEMU_FAILED with QEMU's last output, WL_PORT_UNAVAILABLE,
  *   WL_ACCELERATOR_UNAVAILABLE, WL_QEMU_UNAVAILABLE, WL_HOST_IO; or the signal's reason
  */
-export async function startQemu(machine: Machine, start: QemuStart): Promise<QemuProcess> {
-  const { signal } = start;
+export async function startQemu(machine: Machine, request: QemuStart): Promise<QemuProcess> {
+  // One of its own: many things of one start are waited for at once, and many starts have the same caller.
+  const signal = request.signal && AbortSignal.any([request.signal]);
+  const start: QemuStart = { ...request, signal };
   const own = [...FIRST_MONITOR, ...STATE_RUNS, ...(start.paused ? ["-S"] : [])];
   const argv = [...qemuArguments(machine), ...own];
   const channel = hasChannel(machine) ? "pipe" : "ignore";
@@ -185,7 +188,7 @@ async function firstMonitorAnswer(
   const { exited, log, logStart, signal, timeoutMs = QEMU_START_TIMEOUT_MS, first } = context;
   const socket = monitorOf(child);
   const { qmp, negotiated } = beginQmp(socket, "its first monitor", { signal, timeoutMs });
-  const more = first?.(qmp);
+  const more = first?.(qmp, { signal });
   more?.catch(() => undefined); // Looked at below.
   try {
     await negotiated;
