@@ -19,7 +19,7 @@ test("no package.json, no folder, no entry", async () => {
   await mkdir(join(bad.home.folder, "projects/empty"), { recursive: true });
   await bad.refuses(
     ["build", "projects/empty"],
-    [/There is no package\.json in \S+empty/, /npm init/],
+    [/There is no package\.json in \S+empty/, /windlass init/],
   );
   await bad.refuses(["run", "projects/empty"], [/There is no package\.json/]);
   await bad.refuses(["build", "projects/nowhere"], [/There is no folder \S+nowhere/]);
@@ -190,7 +190,7 @@ const usage: readonly (readonly [readonly string[], RegExp])[] = [
   [["run", "--restart", "sometimes", "x"], /no restart policy/],
   [["run", "--accelerator", "foo", "x"], /cannot be "foo"/],
   [["run", "--kernel", "/nope", "x"], /no kernel file/],
-  [["run", "./nope"], /no folder ".\/nope"/],
+  [["run", "./nope"], /no folder and no executable ".\/nope"/],
   [["cp", "a", "b"], /One of SRC and DST/],
   [["kill", "-s", "SIGFOO", "x"], /no signal/],
   [["logs", "--since", "garbage", "x"], /no time/],

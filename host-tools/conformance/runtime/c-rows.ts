@@ -1,5 +1,7 @@
 /** C: with the shared libraries of the system, and as one static file. */
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import { libraryClosure } from "../../../image-builder/runtimes/library-closure.ts";
 import type { Row } from "../suite.ts";
 import { buildProgram } from "./program-build.ts";
 import { C_PACKAGES, programRow } from "./program-row.ts";
@@ -12,13 +14,19 @@ function cRow(id: string, title: string, flags: readonly string[]): Row {
     ...{ id, title },
     async build({ files, signal }) {
       const source = programSource("program.c");
-      const out = ["-o", join(files, "program")];
-      const argv = ["gcc", ...WARNINGS, ...flags, ...out, source, "-lresolv"];
+      const program = join(files, "program");
+      const argv = ["gcc", ...WARNINGS, ...flags, "-o", program, source, "-lresolv"];
       const missing = await buildProgram({ argv, folder: files, packages: C_PACKAGES }, { signal });
-      return missing ?? ((place) => [`${place}/program`]);
+      if (missing) return missing;
+      // The target has those that its image's programs need, no others.
+      const { libraries } = await libraryClosure([program]);
+      for (const { hostPath, soname } of libraries) await copyFile(hostPath, join(files, soname));
+      return (place) => [`${place}/program`];
     },
   });
 }
 
-export const cDynamicRow = cRow("c-dynamic", "C, shared libraries", []);
+export const cDynamicRow = cRow("c-dynamic", "C, shared libraries", [
+  "-Wl,--disable-new-dtags,-rpath,$ORIGIN",
+]);
 export const cStaticRow = cRow("c-static", "C, static", ["-static", "-DSTATIC_PROGRAM"]);
