@@ -144,7 +144,7 @@ function renamed(script: Script): void {
 function renamedSpecially(script: Script): void {
   script.prepare("symlink", "x", "p");
   script.prepare("symlink", "y", "q");
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("no replacing of a link, even to nothing", "EEXIST", "renameAt", "p", "q", RENAME_NOREPLACE);
   rule("but a new name", "0", "renameAt", "p", "r", RENAME_NOREPLACE);
   rule("two links change places", "0", "renameAt", "q", "r", RENAME_EXCHANGE);
@@ -164,7 +164,7 @@ function linked(script: Script): void {
   script.prepare("symlink", "nowhere", "dangling");
   const link = script.value("lstat", "l", "inode");
   const file = script.value("lstat", "file", "inode");
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("link on a link makes another name of the link (POSIX: either)", "0", "link", "l", "hard");
   rule("of the same inode", `symlink,${link},2`, "lstat", "hard", "type,inode,nlink");
   rule("with the same target", "file", "readlink", "hard");
@@ -188,7 +188,7 @@ function timed(script: Script): void {
   script.prepare("utimes", "file", 10, 20);
   script.prepare("symlink", "file", "l");
   script.prepare("symlink", "nowhere", "dangling");
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   const flag = AT_SYMLINK_NOFOLLOW;
   rule("times of the link", "0", "utimesAt", "l", 1_000_000, 2_000_000, flag);
   rule("are the link's", "1000000,2000000", "lstat", "l", "atime_s,mtime_s");

@@ -4,7 +4,7 @@ import { rules } from "./rules.ts";
 
 export const limitRules = [
   rules({ id: "S11", title: "lengths", source: "symlink(2), limits.h", count: 16 }, (script) => {
-    const { rule } = { rule: script.rule.bind(script) };
+    const rule = script.rule.bind(script);
     const name = "n".repeat(NAME_MAX);
     rule("a name of 255 bytes", "0", "symlink", "x", name);
     rule("a name of 256 bytes", "ENAMETOOLONG", "symlink", "x", `${name}n`);

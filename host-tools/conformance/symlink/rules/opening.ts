@@ -24,7 +24,7 @@ export const openingRules = [
 ];
 
 function notFollowing(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("a link is not followed (FreeBSD: EMLINK)", "ELOOP", "open", "l", O_RDONLY | O_NOFOLLOW);
   rule("for writing", "ELOOP", "open", "l", O_WRONLY | O_NOFOLLOW);
   rule("for both", "ELOOP", "open", "l", O_RDWR | O_NOFOLLOW);
@@ -47,7 +47,7 @@ function notFollowing(script: Script): void {
 }
 
 function creating(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   const exclusive = O_WRONLY | O_CREAT | O_EXCL;
   rule("O_EXCL and a link to a file", "EEXIST", "open", "l", exclusive);
   rule("O_EXCL and a link to nothing", "EEXIST", "open", "dangling", exclusive);
@@ -65,7 +65,7 @@ function creating(script: Script): void {
 }
 
 function pathOnly(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   const link = O_PATH | O_NOFOLLOW;
   rule("O_PATH with O_NOFOLLOW opens the link", "symlink", "openAndRead", "l", link, "type");
   rule("O_PATH alone opens the file", "regular", "openAndRead", "l", O_PATH, "type");

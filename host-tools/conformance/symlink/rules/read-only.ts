@@ -23,7 +23,7 @@ export const readOnlyRules = [
 ];
 
 function refused(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("symlink", "EROFS", "symlink", "x", "new");
   rule("symlink in a folder", "EROFS", "symlink", "x", "dir/new");
   rule("symlink through a link", "EROFS", "symlink", "x", "d/new");
@@ -51,7 +51,7 @@ function refused(script: Script): void {
 }
 
 function described(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   for (const length of [1, 59, 60, 1023, 2048, 4094, 4095]) {
     rule("S2: the size is the target's length", String(length), "lstat", `t${length}`, "size");
     script.check(`S1: a target of ${length} bytes is whole`, "true", () => {
@@ -81,7 +81,7 @@ function described(script: Script): void {
 }
 
 function followed(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   const read = (path: string, text: string, words: string): void =>
     rule(words, text, "openAndRead", path, O_RDONLY, "content");
   read("l", "content", "S5: to a file");
@@ -123,7 +123,7 @@ function followed(script: Script): void {
 }
 
 function opened(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("O_NOFOLLOW", "ELOOP", "open", "l", O_RDONLY | O_NOFOLLOW);
   rule("O_NOFOLLOW, to nothing", "ELOOP", "open", "dangling", O_RDONLY | O_NOFOLLOW);
   const folder = O_RDONLY | O_NOFOLLOW | O_DIRECTORY;

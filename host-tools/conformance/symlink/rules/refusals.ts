@@ -31,7 +31,7 @@ function paths(script: Script): void {
   script.prepare("create", "file");
   script.prepare("symlink", "file", "filelink");
   script.prepare("symlink", "none", "dangling");
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("a file in the path", "ENOTDIR", "symlink", "x", "file/l");
   rule("a link to a file in the path", "ENOTDIR", "symlink", "x", "filelink/l");
   rule("nothing in the path", "ENOENT", "symlink", "x", "none/l");
@@ -69,7 +69,7 @@ function permissions(script: Script): void {
 }
 
 function addresses(script: Script): void {
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("target NULL", "EFAULT", "symlinkNowhere", null, "e");
   rule("target at no address", "EFAULT", "symlinkNowhere", "unmapped", "e");
   rule("path NULL", "EFAULT", "symlinkNowhere", "t", null);
@@ -85,7 +85,7 @@ function readOnly(script: Script): void {
   script.prepare("mount", "ro", "ro", "", MS_BIND);
   try {
     script.prepare("mount", "", "ro", "", MS_REMOUNT | MS_BIND | MS_RDONLY);
-    const { rule } = { rule: script.rule.bind(script) };
+    const rule = script.rule.bind(script);
     rule("read-only: symlink", "EROFS", "symlink", "x", "ro/m");
     rule("read-only, and it is there", "EEXIST", "symlink", "x", "ro/l");
     rule("read-only: unlink", "EROFS", "unlink", "ro/l");
@@ -104,7 +104,7 @@ function full(script: Script): void {
   script.prepare("mount", "tmpfs", "full", "tmpfs", 0, "nr_inodes=4");
   try {
     for (const name of ["a", "b", "c"]) script.prepare("symlink", "x", `full/${name}`);
-    const { rule } = { rule: script.rule.bind(script) };
+    const rule = script.rule.bind(script);
     rule("no inode is left", "ENOSPC", "symlink", "x", "full/d");
     rule("and nothing was made", "ENOENT", "lstat", "full/d", "type");
     rule("a rename needs none", "0", "rename", "full/a", "full/d");
@@ -120,7 +120,7 @@ function immutable(script: Script): void {
   script.prepare("symlink", "x", "fixed/l");
   script.prepare("setImmutable", "fixed", true);
   try {
-    const { rule } = { rule: script.rule.bind(script) };
+    const rule = script.rule.bind(script);
     rule(
       "immutable folder: symlink (kernels before 5.18: EACCES)",
       "EPERM",

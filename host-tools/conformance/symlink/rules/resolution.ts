@@ -24,7 +24,7 @@ function many(script: Script): void {
   for (let length = 1; length <= MAX_LINKS + 1; length += 1) {
     script.prepare("symlink", `c${length - 1}`, `c${length}`);
   }
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("POSIX: at least 8", "regular", "stat", "c8", "type");
   rule("40 on Linux", "regular", "stat", `c${MAX_LINKS}`, "type");
   rule("not 41", "ELOOP", "stat", `c${MAX_LINKS + 1}`, "type");
@@ -56,7 +56,7 @@ function slashes(script: Script): void {
   ]) {
     script.prepare("symlink", target, name);
   }
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("lstat follows to the folder", "dir", "lstat", "dirlink/", "type");
   rule("several slashes are one", "dir", "lstat", "dirlink///", "type");
   rule("a dot does the same", "dir", "lstat", "dirlink/.", "type");
@@ -101,7 +101,7 @@ function relative(script: Script): void {
   script.prepare("symlink", "../file", "a/b/near");
   script.prepare("symlink", "a/b", "ab");
   script.prepare("symlink", "ab/up", "far");
-  const { rule } = { rule: script.rule.bind(script) };
+  const rule = script.rule.bind(script);
   rule("relative to the link's folder", outer, "stat", "a/b/near", "inode");
   rule("not to the caller's", outer, "stat", "ab/near", "inode");
   rule("up and down again", inner, "stat", "a/b/up/file", "inode");

@@ -95,18 +95,18 @@ test("dlopen notes give alternatives and priority; others and damaged ones are p
 
 test("of a traced run, what was read and what was started counts", () => {
   const text = [
-    'openat(AT_FDCWD</work>, "/usr/lib/x.so", O_RDONLY|O_CLOEXEC) = 3</usr/lib/x.so.1>',
-    'openat(AT_FDCWD</work>, "data/\\303\\244 \\"b\\"", O_RDONLY) = 4</work/data/x>',
+    'openat(AT_FDCWD</srv>, "/usr/lib/x.so", O_RDONLY|O_CLOEXEC) = 3</usr/lib/x.so.1>',
+    'openat(AT_FDCWD</srv>, "data/\\303\\244 \\"b\\"", O_RDONLY) = 4</srv/data/x>',
     'openat(5</srv/data>, "inner", O_RDONLY) = 6</srv/data/inner>',
-    'openat(AT_FDCWD</work>, "/gone", O_RDONLY) = -1 ENOENT (No such file or directory)',
-    'openat(AT_FDCWD</work>, "/log", O_WRONLY|O_CREAT, 0666) = 3</log>',
+    'openat(AT_FDCWD</srv>, "/gone", O_RDONLY) = -1 ENOENT (No such file or directory)',
+    'openat(AT_FDCWD</srv>, "/log", O_WRONLY|O_CREAT, 0666) = 3</log>',
     'execve("/bin/sh", ["sh"], 0x7ffc /* 9 vars */) = 0',
     'execve("/bin/none", ["none"], 0x7ffc /* 9 vars */) = -1 ENOENT (No such file)',
     "+++ exited with 0 +++",
   ].join("\n");
-  assert.equal(tracedPaths(text, "/work"), [
+  assert.equal(tracedPaths(text, "/srv"), [
     "/usr/lib/x.so",
-    '/work/data/ä "b"',
+    '/srv/data/ä "b"',
     "/srv/data/inner",
     "/bin/sh",
   ]);
