@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
+import { availableParallelism, homedir } from "node:os";
 import { delimiter, join } from "node:path";
 
 const NODE_MAJOR_MIN = 20;
@@ -63,10 +63,19 @@ const PROGRAMS = [
   { file: `${LIBRARIES}/libmimalloc.so.2`, package: "libmimalloc2.0", testsOnly: true },
 ];
 
+const FOLDERS = ["unit", "conformance", "integration", "end-to-end"];
+
 /** Commands that need nothing but Node once the set-up is done. */
 const COMMANDS = {
   demo: [tsx, "test/end-to-end/demo.ts"],
-  test: [tsx, "test/support/run.ts", "unit", "conformance", "integration", "end-to-end"],
+  // An emulated machine keeps a core busy.
+  test: [
+    tsx,
+    "test/support/run.ts",
+    "--jobs",
+    String(Math.min(availableParallelism(), 8)),
+    ...FOLDERS,
+  ],
 };
 
 const command = process.argv[2] ?? "";
