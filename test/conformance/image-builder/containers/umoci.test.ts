@@ -11,62 +11,27 @@ import {
   readlinkSync,
   symlinkSync,
   truncateSync,
-  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import * as assert from "uvu/assert";
 import { readOciLayout } from "../../../../image-builder/containers/oci-layout.ts";
 import { unpackContainer } from "../../../../image-builder/containers/unpack.ts";
 import { readContentWhole } from "../../../../image-builder/filesystems/file-content.ts";
 import type { LinkEntry, TreeEntry } from "../../../../image-builder/rootfs/tree.ts";
+import {
+  fill,
+  packFolder,
+  programsMissing,
+  writeLayout,
+} from "../../../support/container-layout.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
 const test = suite("containers and umoci", { timeoutMs: 120_000 });
-const isThere = readdirSync("/usr/bin").includes("umoci");
+const missing = programsMissing("umoci");
 
 /** Of a file: mode, links, content; of what has none, as much. */
 type Shape = readonly (string | number)[];
-
-function fill(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(join(folder, path, ".."), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-}
-
-function pack(folder: string): Buffer {
-  const flags = ["--format=posix", "-S", "--numeric-owner", "--owner=0", "--group=0"];
-  return execFileSync("tar", ["-C", folder, ...flags, "-cf", "-", "."], { maxBuffer: 1 << 28 });
-}
-
-/** Writes a layout of archives. */
-function layout(folder: string, archives: readonly Buffer[]): void {
-  mkdirSync(join(folder, "blobs/sha256"), { recursive: true });
-  const put = (mediaType: string, bytes: Buffer) => {
-    const hex = createHash("sha256").update(bytes).digest("hex");
-    writeFileSync(join(folder, "blobs/sha256", hex), bytes);
-    return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
-  };
-  const json = (type: string, value: unknown) =>
-    put(`application/vnd.oci.image.${type}.v1+json`, Buffer.from(JSON.stringify(value)));
-  const layers = archives.map((one) =>
-    put("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(one)),
-  );
-  const diffIds = archives.map((one) => `sha256:${createHash("sha256").update(one).digest("hex")}`);
-  const platform = { os: "linux", architecture: "amd64" };
-  const config = json("config", {
-    ...platform,
-    config: { Cmd: ["/bin/sh"] },
-    rootfs: { type: "layers", diff_ids: diffIds },
-  });
-  const manifest = json("manifest", { schemaVersion: 2, config, layers });
-  const annotations = { "org.opencontainers.image.ref.name": "test" };
-  const manifests = [{ ...manifest, annotations, platform }];
-  writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
-  writeFileSync(join(folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
-}
 
 function shapesOnDisk(root: string, path = "/", shapes = new Map<string, Shape>()) {
   const facts = lstatSync(join(root, path));
@@ -129,7 +94,9 @@ const body = async (): Promise<void> => {
   });
   linkSync(join(two, "o/new"), join(two, "again"));
   truncateSync(join(two, "sparse"), 1 << 20);
-  layout(folder.file("layout"), [pack(one), pack(two)]);
+  const root = { uid: 0, gid: 0 };
+  const archives = [packFolder(one, root), packFolder(two, root)];
+  writeLayout(folder.file("layout"), archives, { Cmd: ["/bin/sh"] });
 
   const bundle = folder.file("bundle");
   const image = `${folder.file("layout")}:test`;
@@ -143,8 +110,8 @@ const body = async (): Promise<void> => {
   assert.ok(ours.length > 12);
 };
 
-if (isThere) test("two layers with whiteouts, links, setuid and sparse files", body);
-else
-  test.skip("umoci is not installed", "two layers with whiteouts, links, setuid and sparse files");
+const name = "two layers with whiteouts, links, setuid and sparse files";
+if (missing === undefined) test(name, body);
+else test.skip(missing, name);
 
 test.run();
