@@ -2,15 +2,17 @@
  * Locks between processes that cannot go stale: flock(2) on a file, given back by the kernel when the
  * last descriptor of the open file is closed, however its holder ends.
  *
- * Node has no flock(2), but a lock belongs to the open file, not to the process (flock(2)): the
- * util-linux program `flock` gets our descriptor as its number 3, takes the lock (waiting in the
- * kernel, without polling) and ends; we keep the open file and with it the lock. Whoever inherits the
- * descriptor, a QEMU for example, keeps the lock too. Only closing gives it back.
+ * A lock belongs to the open file, not to the process (flock(2)). So waiting for another holder can be left to the
+ * util-linux program `flock`: it gets our descriptor as its number 3, waits in the kernel, without polling and without
+ * a thread of ours that nothing could interrupt, and ends; we keep the open file and with it the lock. Whoever inherits
+ * the descriptor, a QEMU for example, keeps the lock too. Only closing gives it back.
  */
 import { spawn } from "node:child_process";
 import type { Stats } from "node:fs";
 import { constants, type FileHandle, open, stat } from "node:fs/promises";
+import { getSystemErrorName } from "node:util";
 import { ImageError } from "../errors.ts";
+import { flockNow, isHeldByAnother } from "./flock.ts";
 
 export interface FileLockOptions {
   /** Many may hold a shared lock at once, but not beside an exclusive one. Default: exclusive. */
@@ -30,14 +32,11 @@ export interface FileLock extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Exit status of `flock -n` when somebody else holds the lock (flock(1)). */
-const CONFLICT_STATUS = 1;
-
 /**
  * Takes the lock of a file, which is made when it is missing and stays afterwards.
  *
  * @throws {ImageError} WL_IMAGE_STORE when somebody else holds it and `wait` is false or `timeoutMs`
- *   has passed; WL_IMAGE_IO when the file cannot be opened or flock(1) is missing; or the signal's
+ *   has passed; WL_IMAGE_IO when the file cannot be opened or flock(1), which waits, is missing; or the signal's
  *   reason
  */
 export async function lockFile(path: string, options: FileLockOptions = {}): Promise<FileLock> {
@@ -72,10 +71,10 @@ async function takeLock(path: string, options: FileLockOptions): Promise<FileLoc
   for (;;) {
     const file = await openLockFile(path);
     try {
-      // Mostly nobody holds it, and asking takes half as long as preparing to wait.
+      const { shared = false, wait = true } = options;
       const taken =
-        (await flock(file.fd, { ...options, wait: false, signal: stop })) ||
-        (options.wait !== false && (await flock(file.fd, { ...options, signal: stop })));
+        tryFlock(file.fd, { shared }) ||
+        (wait && (await waitForFlock(file.fd, { shared, signal: stop })));
       if (taken && (await isStillAt(path, await file.stat()))) return handle(path, file);
       await file.close();
       if (!taken) return undefined;
@@ -113,13 +112,22 @@ async function isStillAt(path: string, { dev, ino }: Stats): Promise<boolean> {
   }
 }
 
-/** @returns whether the lock was taken; false only when it was not waited for */
-async function flock(fd: number, options: FileLockOptions): Promise<boolean> {
-  const { shared = false, wait = true, signal } = options;
-  const lock = ["flock", shared ? "-s" : "-x", ...(wait ? [] : ["-n"]), "3"];
+/** @returns whether the lock was taken */
+function tryFlock(fd: number, { shared }: { readonly shared: boolean }): boolean {
+  const errno = flockNow(fd, { shared });
+  if (errno === 0) return true;
+  if (isHeldByAnother(errno)) return false;
+  throw refused(getSystemErrorName(-errno));
+}
+
+/** @returns true: it ends when the lock is taken, and throws otherwise */
+async function waitForFlock(
+  fd: number,
+  { shared, signal }: { readonly shared: boolean; readonly signal: AbortSignal | undefined },
+): Promise<boolean> {
   // Should we be killed, the one that waits for us must end too: setpriv(1), prctl(2) PR_SET_PDEATHSIG.
-  const [program = "", ...argv] = wait ? ["setpriv", "--pdeathsig", "SIGKILL", ...lock] : lock;
-  const child = spawn(program, argv, { stdio: ["ignore", "ignore", "pipe", fd] });
+  const argv = ["--pdeathsig", "SIGKILL", "flock", shared ? "-s" : "-x", "3"];
+  const child = spawn("setpriv", argv, { stdio: ["ignore", "ignore", "pipe", fd] });
   let complaint = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     complaint = (complaint + text).slice(0, 1000);
@@ -135,15 +143,18 @@ async function flock(fd: number, options: FileLockOptions): Promise<boolean> {
     });
     if (status === 0) return true;
     signal?.throwIfAborted();
-    if (status === CONFLICT_STATUS && !wait) return false;
-    throw new ImageError("WL_IMAGE_IO", `Cannot take a file lock: ${complaint.trim()}`, {
-      next: "Check that the file system knows flock(2)",
-    });
+    throw refused(complaint.trim());
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
     const next = "Install it: apt-get install util-linux";
-    throw new ImageError("WL_IMAGE_IO", `Cannot find "${program}" in PATH`, { next }, cause);
+    throw new ImageError("WL_IMAGE_IO", 'Cannot find "setpriv" in PATH', { next }, cause);
   } finally {
     signal?.removeEventListener("abort", kill);
   }
+}
+
+function refused(why: string): ImageError {
+  return new ImageError("WL_IMAGE_IO", `Cannot take a file lock: ${why}`, {
+    next: "Check that the file system knows flock(2)",
+  });
 }

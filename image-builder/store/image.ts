@@ -1,5 +1,5 @@
 /** An image: one program, ready to boot. Its configuration is a document; its parts are blobs. */
-import type { ProgramSpec } from "../../guest/api/program.ts";
+import type { ProgramPort, ProgramSpec } from "../../guest/api/program.ts";
 import type { ScratchDisk } from "../disks/scratch-disk.ts";
 import { ImageError } from "../errors.ts";
 
@@ -19,6 +19,8 @@ export interface ImageConfig {
   readonly program: ProgramSpec;
   /** How many of the last words of its argv arguments of `run` stand in for (a container's Cmd). Default 0. */
   readonly replaceableArgs?: number | undefined;
+  /** What a container says it listens on: nothing waits for these, "run -P" publishes them. */
+  readonly exposedPorts?: readonly ProgramPort[] | undefined;
   readonly memoryMib: number;
   readonly vcpuCount: number;
   readonly template?: { readonly auto: boolean; readonly warmUp?: string | false } | undefined;

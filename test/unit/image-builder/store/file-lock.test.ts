@@ -144,8 +144,9 @@ test("says which folder is missing", async ({ signal }) => {
   assert.match(error.message, "/nowhere/lock");
 });
 
-test("says so when flock(1) is missing", async ({ signal }) => {
+test("says so when flock(1), which waits, is missing", async ({ signal }) => {
   await using folder = await temporaryFolder();
+  await using _held = await lockFile(folder.file("lock"), { signal });
   const path = process.env["PATH"];
   process.env["PATH"] = folder.path;
   try {
