@@ -51,8 +51,10 @@ const PROGRAMS = [
   { file: "/usr/include/gelf.h", package: "libelf-dev", testsOnly: true },
   // A registry on loopback, for pushing and pulling.
   { program: "docker-registry", package: "docker-registry", testsOnly: true },
-  // Unpacks container images; ours are compared with its.
+  // Copies and unpacks container images; ours are compared with theirs.
+  { program: "skopeo", package: "skopeo", testsOnly: true },
   { program: "umoci", package: "umoci", testsOnly: true },
+  { program: "busybox", package: "busybox-static", testsOnly: true },
   // The allocators that the model is compared with.
   { file: `${LIBRARIES}/libjemalloc.so.2`, package: "libjemalloc2", testsOnly: true },
   {

@@ -14,6 +14,7 @@ import {
   storeKernel,
   storeTree,
 } from "./build-image.ts";
+import type { ContainerConfig } from "./containers/container-config.ts";
 import type { ContainerImage } from "./containers/container-image.ts";
 import { containerProgram } from "./containers/container-program.ts";
 import { readDockerArchive } from "./containers/docker-archive.ts";
@@ -60,6 +61,7 @@ export interface ArchiveBuildOptions extends ContainerBuildOptions {
 
 /** Changes when another tree comes of the same image. */
 const TREE_FORMAT = 1;
+const EXPOSED_PORTS_MAX = 1000;
 
 /**
  * Builds an image from a container image of a local OCI layout, for linux/amd64.
@@ -152,6 +154,7 @@ async function buildContainer(
       windlass: WINDLASS_VERSION,
       program: await containerProgram(container.config, reader),
       replaceableArgs: container.config.cmd.length,
+      ...exposedPorts(container.config),
       memoryMib: DEFAULT_MEMORY_MIB,
       vcpuCount: 1,
       runtime: { name: "container", version: container.id.slice(0, "sha256:".length + 12) },
@@ -183,6 +186,11 @@ async function withScratchFolder<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** A range of all ports there are says nothing, and would make the configuration too large to be read. */
+function exposedPorts({ ports }: ContainerConfig): Pick<ImageConfig, "exposedPorts"> {
+  return ports.length > 0 && ports.length <= EXPOSED_PORTS_MAX ? { exposedPorts: ports } : {};
 }
 
 /** The first that is a name here; the host of a registry is none. */

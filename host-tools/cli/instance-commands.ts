@@ -42,6 +42,7 @@ export const instanceCommands = {
         "A disk that outlives a stop: 1g, 1g:/data; default: the image's",
       ),
       publish: list("[[IP:]PORT:]PORT[/udp]", "Publish a port, on 127.0.0.1 unless told", "p"),
+      "publish-all": flag("Publish the ports that the image names, on free ones", "P"),
       ...programOptions,
       "env-file": list("FILE", "Read variables from a file, one a line"),
       rm: flag("Remove the instance when it has ended"),

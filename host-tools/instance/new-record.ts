@@ -1,9 +1,9 @@
 /** The record of an instance that is to be made of an image: pure but for its tokens. */
 import { randomBytes } from "node:crypto";
-import type { ProgramSpec } from "../../guest/api/program.ts";
+import type { ProgramPort, ProgramSpec } from "../../guest/api/program.ts";
 import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import { type Image, type ImageConfig, SHORT_ID_LENGTH } from "../../image-builder/store/image.ts";
-import type { PublishRequest } from "../network/publish.ts";
+import { DEFAULT_HOST_ADDRESS, type PublishRequest } from "../network/publish.ts";
 import type { AcceleratorRequest } from "../qemu/accelerator.ts";
 import {
   type AddressMode,
@@ -26,6 +26,8 @@ export interface CreateOptions {
   /** A kernel file in place of the image's. */
   readonly kernelPath?: string | undefined;
   readonly publish?: readonly PublishRequest[] | undefined;
+  /** Also every port that the image says its program listens on, each on a free port of the host. */
+  readonly publishAll?: boolean | undefined;
   /** Default "static". */
   readonly address?: AddressMode | undefined;
   /** Default: the image's; its path, unless there is one here. */
@@ -72,7 +74,10 @@ export function newRecord(
       vcpuCount: options.vcpuCount ?? config.vcpuCount,
       accelerator: options.accelerator ?? "auto",
       ...(options.kernelPath === undefined ? {} : { kernelPath: options.kernelPath }),
-      publish: options.publish ?? [],
+      publish: [
+        ...(options.publish ?? []),
+        ...(options.publishAll ? knownPorts(config, options.publish ?? []) : []),
+      ],
       address: options.address ?? "static",
       ...(scratch && { scratch }),
       ...(options.boot === undefined ? {} : { boot: options.boot }),
@@ -88,6 +93,27 @@ function argvWith(
 ): string[] {
   const { argv } = program;
   return args.length === 0 ? argv : [...argv.slice(0, argv.length - replaceableArgs), ...args];
+}
+
+/** What is not published by name already, on free ports. */
+function knownPorts(
+  { program, exposedPorts = [] }: ImageConfig,
+  named: readonly PublishRequest[],
+): PublishRequest[] {
+  const isOther =
+    ({ port, protocol }: ProgramPort) =>
+    (one: PublishRequest): boolean =>
+      one.guestPort !== port || one.protocol !== protocol;
+  const requests: PublishRequest[] = [];
+  for (const known of [...program.ports, ...exposedPorts]) {
+    if (![...named, ...requests].every(isOther(known))) continue;
+    const { port: guestPort, protocol } = known;
+    requests.push({
+      ...{ protocol, guestPort },
+      ...{ hostAddress: DEFAULT_HOST_ADDRESS, hostPort: undefined },
+    });
+  }
+  return requests;
 }
 
 /** What the original is, under another identity. */

@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { Type } from "typebox";
 import { Check } from "typebox/value";
-import { ProgramSpec } from "../../guest/api/program.ts";
+import { ProgramPort, ProgramSpec } from "../../guest/api/program.ts";
 import { scratchDisk } from "../disks/scratch-disk.ts";
 import type { ImageConfig } from "../store/image.ts";
 import { registryError } from "./registry-error.ts";
@@ -25,6 +25,8 @@ const Config = Type.Object({
   architecture: Type.Literal("x86_64"),
   windlass: ShortText,
   program: ProgramSpec,
+  replaceableArgs: Type.Optional(Type.Integer({ minimum: 0 })),
+  exposedPorts: Type.Optional(Type.Array(ProgramPort, { maxItems: 1000 })),
   memoryMib: Type.Integer({ minimum: 1, maximum: MEMORY_MAX_MIB }),
   vcpuCount: Type.Integer({ minimum: 1, maximum: VCPUS_MAX }),
   template: Type.Optional(
@@ -53,12 +55,17 @@ export function checkedConfig(bytes: Buffer, text: string): ImageConfig {
     Check(Config, config) &&
     isUtf8(bytes) &&
     `${JSON.stringify(config, null, 2)}\n` === bytes.toString("utf8") &&
-    hasSoundScratch(config as ImageConfig);
+    hasSoundScratch(config as ImageConfig) &&
+    hasSoundArgs(config as ImageConfig);
   if (isSound) return config as ImageConfig;
   throw registryError(
     `Cannot use "${text}": its configuration is not one that this Windlass writes`,
     "Use the version of Windlass that pushed it, or build the image again",
   );
+}
+
+function hasSoundArgs({ program, replaceableArgs = 0 }: ImageConfig): boolean {
+  return replaceableArgs <= program.argv.length;
 }
 
 function hasSoundScratch({ scratch }: ImageConfig): boolean {

@@ -134,6 +134,7 @@ async function createOptions(
     accelerator: options.accelerator,
     kernelPath: options.kernel === undefined ? undefined : await kernelPath(options.kernel),
     publish: options.publish.map(parsePublish),
+    publishAll: options["publish-all"],
     address: options.dhcp ? "dhcp" : "static",
     boot: options.cold ? "cold" : undefined,
     autoRemove: options.rm,

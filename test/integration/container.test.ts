@@ -1,0 +1,194 @@
+/**
+ * A container image of several layers, made with tar, pushed to Debian's registry by skopeo, built from there
+ * by the command line, and booted once: what its configuration says holds in the guest, and its tree is the one
+ * that umoci unpacks. The same busybox looks at both.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
+import { get } from "node:http";
+import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import * as assert from "uvu/assert";
+import type { ExecReply } from "../../guest/api/exec.ts";
+import type { GuestClient } from "../../host-tools/guest-client/guest-client.ts";
+import { fill, packFolder, programsMissing, writeLayout } from "../support/container-layout.ts";
+import { dockerRegistry, dockerRegistryMissing } from "../support/docker-registry.ts";
+import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
+import { suite } from "../support/suite.ts";
+import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
+
+const MAIN = resolve(import.meta.dirname, "../../host-tools/cli/main.ts");
+const TSX = import.meta.resolve("tsx");
+const run = promisify(execFile);
+
+const missing =
+  (await bootMissing()) ??
+  (await dockerRegistryMissing()) ??
+  programsMissing("skopeo", "umoci", "busybox", "tar");
+let rig: Rig;
+let files: TemporaryFolder;
+let client: GuestClient;
+
+const test = suite("container image", {
+  timeoutMs: 240_000,
+  ...(missing === undefined && {
+    async setup({ signal }) {
+      rig = await machineRig();
+      files = await temporaryFolder();
+      makeImage(files);
+      await pushAndBuild(signal);
+      const { readiness } = await rig.boot({ image: "site", name: "site", publishAll: true });
+      assert.is(readiness, "ready");
+      ({ client } = await rig.instances.client("site"));
+    },
+    async teardown() {
+      await client?.close();
+      await rig?.[Symbol.asyncDispose]();
+      await files?.[Symbol.asyncDispose]();
+    },
+  }),
+});
+
+/** Says what it was given, serves, and ends in its own way when it is stopped. */
+const SERVE = `#!/bin/sh
+trap 'echo asked by QUIT; kill $!; exit 5' QUIT
+trap 'echo asked by TERM; kill $!; exit 6' TERM
+echo "$2: $(id -un):$(id -gn) in $(pwd) home $HOME $GREETING"
+busybox httpd -f -p "$1" -h /srv/site &
+wait $!
+`;
+
+const CONFIG = {
+  Entrypoint: ["./serve"],
+  Cmd: ["8080", "the command"],
+  Env: ["PATH=/bin", "GREETING=good day = fine"],
+  User: "web:staff",
+  WorkingDir: "/srv/app",
+  ExposedPorts: { "8080/tcp": {} },
+  StopSignal: "SIGQUIT",
+  Healthcheck: {
+    Test: ["CMD-SHELL", 'busybox wget -q -O - "http://127.0.0.1:8080/$PAGE"'],
+    Interval: 200_000_000,
+  },
+  Volumes: { "/var/empty/data": {} },
+};
+
+function makeImage({ file }: TemporaryFolder): void {
+  const [one, two, three] = [file("one"), file("two"), file("three")];
+  fill(one, {
+    "etc/passwd": "root::0:0::/root:/bin/sh\nweb:x:1234:100::/srv/app:/bin/sh\n",
+    "etc/group": "root:x:0:\nstaff:x:4321:\n",
+    "srv/site/index.html": "of the first layer",
+    "srv/site/gone.html": "of the first layer",
+    "opt/tool/old": "1",
+    "opt/tool/deep/old": "2",
+    "opt/kept/file": "3",
+  });
+  mkdirSync(join(one, "bin"));
+  const busybox = join(one, "bin/busybox");
+  copyFileSync(execFileSync("which", ["busybox"], { encoding: "utf8" }).trim(), busybox);
+  for (const name of ["sh", "id"]) linkSync(busybox, join(one, "bin", name));
+  copyFileSync(busybox, join(one, "bin/su"));
+  chmodSync(join(one, "bin/su"), 0o4755);
+  symlinkSync("bin", join(one, "sbin"));
+  fill(two, { "srv/site/.wh.gone.html": "", "opt/tool/.wh..wh..opq": "", "opt/tool/new": "4" });
+  linkSync(join(two, "opt/tool/new"), join(two, "opt/tool/again"));
+  symlinkSync("../site/index.html", join(two, "srv/link"));
+  fill(three, { "srv/app/serve": SERVE, "srv/site/index.html": "of the third layer" });
+  chmodSync(join(three, "srv/app/serve"), 0o755);
+  const root = { uid: 0, gid: 0 };
+  const archives = [
+    packFolder(one, root),
+    packFolder(two, root),
+    packFolder(three, { uid: 1234, gid: 4321 }),
+  ];
+  writeLayout(file("layout"), archives, CONFIG);
+}
+
+async function pushAndBuild(signal: AbortSignal): Promise<void> {
+  await using registry = await dockerRegistry({ signal });
+  const reference = `${registry.host}/team/site:1`;
+  const layout = `oci:${files.file("layout")}:test`;
+  const copy = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
+  await run("skopeo", [...copy, layout, `docker://${reference}`], { signal });
+  const args = ["build", "--from", reference, "-t", "site", "-q"];
+  const { path } = rig.folder;
+  await run(process.execPath, ["--import", TSX, MAIN, ...args], {
+    ...{ signal, env: { ...process.env, WINDLASS_HOME: path, XDG_RUNTIME_DIR: path } },
+  });
+}
+
+function withMachine(
+  name: string,
+  body: (context: { signal: AbortSignal }) => Promise<void>,
+): void {
+  if (missing === undefined) test(name, body);
+  else test.skip(missing, name);
+}
+
+async function exec(
+  argv: string[],
+  signal: AbortSignal,
+  { user = "root" } = {},
+): Promise<ExecReply> {
+  const body = { argv, user, timeoutMs: 120_000 };
+  return await client.call("exec", { body }, { signal, timeoutMs: 120_000 });
+}
+
+withMachine("it serves on the port that the image exposes", async () => {
+  const { launch } = (await rig.instances.get("site")).record;
+  const forward = launch?.forwards.find(({ guestPort }) => guestPort === 8080);
+  const reply = await new Promise<string>((done, fail) => {
+    const request = get({ port: forward?.hostPort ?? 0, agent: false });
+    request.on("error", fail).on("response", (response) => done(text(response)));
+  });
+  assert.is(reply, "of the third layer");
+});
+
+withMachine("a setuid program of a layer has its owner's rights", async ({ signal }) => {
+  const { stdout, stderr } = await exec(["su", "-c", "id -u; id -g"], signal, { user: "web" });
+  assert.is(stdout, "0\n0\n", stderr);
+});
+
+/** Of everything in some folders but our helpers: kind, mode, target, links, times, content. */
+const LOOK = `cd "$1" && shift
+list() { busybox find bin etc/passwd etc/group opt sbin srv ! -name 'windlass-*' "$@" | busybox sort; }
+list
+list -type l -exec busybox readlink {} ';'
+list -type d -exec busybox stat -c '%n %a' {} ';'
+list -type f -exec busybox stat -c '%n %a %h %s %Y' {} ';'
+list -type f -exec busybox sha256sum {} ';'
+`;
+
+withMachine("its tree is what umoci unpacks", async ({ signal }) => {
+  const bundle = files.file("bundle");
+  const image = `${files.file("layout")}:test`;
+  await run("umoci", ["unpack", "--rootless", "--image", image, bundle], { signal });
+  const { stdout: theirs } = await run("busybox", ["sh", "-c", LOOK, "sh", join(bundle, "rootfs")]);
+  const ours = await exec(["/bin/busybox", "sh", "-c", LOOK, "sh", "/"], signal);
+  assert.is(ours.stdout, theirs, ours.stderr);
+  assert.match(theirs, "bin/su 4755 1 ");
+  assert.match(theirs, "opt/tool/again 644 2 ");
+  const owners = await exec(["busybox", "stat", "-c", "%u:%g", "/srv/app", "/bin/su"], signal);
+  assert.is(owners.stdout, "1234:4321\n0:0\n");
+  const volume = await exec(["busybox", "ls", "-d", "/var/empty/data"], signal);
+  assert.is(volume.exitCode, 0);
+});
+
+withMachine(
+  "it stops by the signal that the image names; the program had all it was to have",
+  async () => {
+    await rig.instances.stop("site");
+    const { exitCode } = await rig.instances.wait("site");
+    let output = "";
+    for await (const record of rig.instances.journal(await rig.instances.get("site"))) {
+      if (record.kind === "output") output += record.text;
+    }
+    const told = "the command: web:staff in /srv/app home /srv/app good day = fine\n";
+    assert.is(output, `${told}asked by QUIT\n`);
+    assert.is(exitCode, 5);
+  },
+);
+
+test.run();
