@@ -86,6 +86,7 @@ test("no command has one letter twice, or a letter that Docker's users would not
     n: "tail|number",
     o: "output",
     p: "publish",
+    P: "publish-all",
     q: "quiet",
     s: "signal",
     t: "tag|tty|time|timestamps",
