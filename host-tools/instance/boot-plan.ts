@@ -1,5 +1,6 @@
 /** What a start of an instance needs and is made of: QEMU, accelerator, kernel, disks. */
 import { bootKernel } from "../../image-builder/kernels/boot-kernel.ts";
+import { settled } from "../../image-builder/settled.ts";
 import type { ImageConfig } from "../../image-builder/store/image.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import type { AcceleratorChoice } from "../qemu/accelerator.ts";
@@ -45,9 +46,10 @@ export async function planBoot(
   files: InstanceFiles,
   { images, cacheFolder, signal }: BootContext,
 ): Promise<BootPlan> {
-  const { config } = await images.read(record.imageId);
-  // One after the other: what is broken off must not leave the other writing a file.
-  const binary = await cachedQemu(cacheFolder, { signal });
+  const [{ config }, binary] = await settled([
+    images.read(record.imageId),
+    cachedQemu(cacheFolder, { signal }),
+  ]);
   const parts = await imagePaths(record, config, images, cacheFolder);
   const choice = await acceleratorFor({
     request: record.options.accelerator,
@@ -90,9 +92,10 @@ async function imagePaths(
   cacheFolder: string,
 ): Promise<ImageFiles> {
   const { kernel, firstStage, base, root } = config;
-  for (const part of [kernel, firstStage, base, root]) {
-    if (!(await images.blobs.has(part))) await images.blobs.read(part); // says what is wrong
-  }
+  const all = [kernel, firstStage, base, root];
+  const present = await Promise.all(all.map((part) => images.blobs.has(part)));
+  const lost = all.find((_part, index) => !present[index]);
+  if (lost) await images.blobs.read(lost); // says what is wrong
   const packed = { path: images.blobs.path(kernel.digest), digest: kernel.digest };
   const named = record.options.kernelPath;
   return {

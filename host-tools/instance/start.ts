@@ -2,6 +2,7 @@
 import { type FileHandle, open, rm, stat, writeFile } from "node:fs/promises";
 import type { Parent } from "../../guest/api/parent.ts";
 import { withIoError } from "../../image-builder/runtimes/io-error.ts";
+import { settled } from "../../image-builder/settled.ts";
 import { type FileLock, lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import { INHERITED_FD } from "../qemu/machine.ts";
@@ -119,25 +120,21 @@ function disposing<T extends AsyncDisposable>(
  * @returns where this start's part of the journal begins
  */
 export async function prepareFiles(record: InstanceRecord, files: InstanceFiles): Promise<number> {
-  await rm(files.pid, { force: true });
-  await rm(files.wakeSocket, { force: true });
-  await rm(files.suspension, { force: true });
   const document = instanceDocument(record);
-  const text = JSON.stringify(document);
-  await withIoError("write", files.document, writeFile(files.document, text, { mode: 0o600 }));
-  const starter = starterFile(document, record.options.memoryMib);
-  await withIoError("write", files.starter, writeFile(files.starter, starter, { mode: 0o600 }));
+  const write = (path: string, data: string | Uint8Array, flag: "w" | "a" = "w"): Promise<void> =>
+    withIoError("write", path, writeFile(path, data, { flag, mode: 0o600 }));
   const journalOffset = await stat(files.journal).then(
     ({ size }) => size,
     () => 0,
   );
-  // QEMU would make it readable for others; and followers may come before QEMU.
-  for (const [path, flag] of [
-    [files.journal, "a"],
-    [files.console, "w"],
-  ] as const) {
-    await withIoError("write", path, writeFile(path, "", { flag, mode: 0o600 }));
-  }
+  await settled([
+    ...[files.pid, files.wakeSocket, files.suspension].map((path) => rm(path, { force: true })),
+    write(files.document, JSON.stringify(document)),
+    write(files.starter, starterFile(document, record.options.memoryMib)),
+    // QEMU would make them readable for others; and followers may come before QEMU.
+    write(files.journal, "", "a"),
+    write(files.console, ""),
+  ]);
   return journalOffset;
 }
 

@@ -56,16 +56,21 @@ export function qemuPath(searchPath = process.env["PATH"] ?? ""): Promise<string
 /** The first executable file of that name; undefined when there is none. */
 async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
   // Relative and empty entries are passed over: they would make the choice depend on the folder.
-  for (const folder of searchPath.split(delimiter).filter(isAbsolute)) {
-    const path = join(folder, name);
-    try {
-      await access(path, constants.X_OK);
-      if ((await stat(path)).isFile()) return path;
-    } catch {
-      // Not here, or not for us: the next folder may have it, as execvp(3) does.
-    }
+  const paths = searchPath
+    .split(delimiter)
+    .filter(isAbsolute)
+    .map((folder) => join(folder, name));
+  const found = await Promise.all(paths.map(isExecutableFile));
+  return paths.find((_path, index) => found[index]);
+}
+
+async function isExecutableFile(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false; // Not there, or not for us: the next folder may have it, as execvp(3) does.
   }
-  return undefined;
 }
 
 /**
