@@ -78,10 +78,11 @@ async function put(
  */
 export function memberPath(name: string): string[] {
   if (name === "") throw containerError("A member of the layer has no name");
-  if (name.startsWith("/")) {
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  // umoci calls the root itself "/".
+  if (name.startsWith("/") && parts.length > 0) {
     throw containerError(`The path ${quoted(name)} in a layer is absolute`);
   }
-  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) {
     throw containerError(`The path ${quoted(name)} in a layer leads out of its folder`);
   }

@@ -65,6 +65,16 @@ test("names below a link go where it leads in the root, never out of it", async 
   assert.is(entries.get("/lib")?.kind, "symlink");
 });
 
+test("the root has the owner and mode of its entry, also by the name that umoci gives it", async () => {
+  const facts = { mode: 0o711, uid: 3, gid: 4 };
+  for (const name of ["./", "/"]) {
+    const { entries } = await appliedMembers([{ ...folder(name), ...facts }]);
+    const root = entries.get("/");
+    assert.ok(root?.kind === "directory");
+    assert.equal([root.mode, root.owner], [0o711, { uid: 3, gid: 4 }]);
+  }
+});
+
 test("later entries replace earlier ones; a folder stays with what is in it", async () => {
   const { entries } = await appliedMembers(
     [{ name: "d/x" }, { name: "f" }],
