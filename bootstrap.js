@@ -31,6 +31,14 @@ const PROGRAMS = [
   { program: "ruby", package: "ruby", testsOnly: true },
   { program: "curl", package: "curl", testsOnly: true },
   { program: "git", package: "git", testsOnly: true },
+  // Programs that run unmodified in a guest, and what compiles and traces others.
+  { program: "openssl", package: "openssl", testsOnly: true },
+  { program: "json_pp", package: "perl", testsOnly: true },
+  { program: "redis-server", package: "redis-server", testsOnly: true },
+  { program: "sqlite3", package: "sqlite3", testsOnly: true },
+  { program: "gcc", package: "gcc", testsOnly: true },
+  { program: "musl-gcc", package: "musl-tools", testsOnly: true },
+  { program: "strace", package: "strace", testsOnly: true },
   // The completion scripts are read by the shells they are for.
   { program: "zsh", package: "zsh", testsOnly: true },
   { program: "fish", package: "fish", testsOnly: true },

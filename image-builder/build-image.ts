@@ -112,8 +112,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     return { value, detail: value.source };
   });
   const project = await steps.run("project", async () => {
-    await traceRuns(await realpath(folder), manifest, options);
-    const value = await collect(folder, manifest, folders, signal);
+    const traced = await traceRuns(await realpath(folder), manifest, options);
+    const collected = await collect(folder, manifest, folders, signal);
+    const value = { ...collected, warnings: [...traced, ...collected.warnings] };
     return {
       value,
       detail: `${value.entries.length} entries, ${value.dependencies.length} packages`,
@@ -218,12 +219,13 @@ async function collect(
   return await runtime.collect({ root, manifest, cacheDirectory: cache, signal });
 }
 
+/** @returns warnings */
 async function traceRuns(
   root: string,
   { program, runtime, source }: Manifest,
   { trace = [], signal }: BuildOptions,
-): Promise<void> {
-  if (trace.length === 0) return;
+): Promise<string[]> {
+  if (trace.length === 0) return [];
   const command = program.kind === "command" ? program.argv[0] : undefined;
   if (runtime !== "native" || command === undefined) {
     const message = "Only executables are traced; this project is not one";
@@ -235,9 +237,13 @@ async function traceRuns(
     import("./runtimes/trace-lock.ts"),
     import("./runtimes/host-trace.ts"),
   ]);
+  const warnings: string[] = [];
   for (const argv of trace) {
-    await mergeTraceLock(root, guestPathOf(command), await traceRun(argv, root, signal));
+    const { paths, warning } = await traceRun(argv, root, signal);
+    await mergeTraceLock(root, guestPathOf(command), paths);
+    if (warning !== undefined) warnings.push(warning);
   }
+  return warnings;
 }
 
 type ImageParts = Pick<

@@ -6,42 +6,55 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
 import { APP_PATH } from "../project/guest-paths.ts";
+import { LOCK_FILE } from "./trace-lock.ts";
 import { tracedPaths } from "./trace-output.ts";
 
 /** Of one process; a longer one is something else than a start. */
 const MAX_TRACE_BYTES = 134_217_728;
+const SUCCESS = "status 0";
 /** What the guest has of its own, or never has. */
 const NOT_TAKEN =
   /^\/(proc|sys|dev|run|tmp|var\/(tmp|run|cache|log)|home|root)\/|^\/etc\/(ld\.so\.(cache|preload)|passwd|group|shadow|gshadow|hosts|hostname|resolv\.conf|nsswitch\.conf|os-release|machine-id|localtime)$/;
 
+export interface TracedRun {
+  /** Guest paths of regular files, in order; none of a user's own folder. */
+  readonly paths: readonly string[];
+  /** How it ended, if not with status 0: it may have opened less than it does at other times. */
+  readonly warning: string | undefined;
+}
+
 /**
- * Runs a command to its end; its output goes to standard error, its exit status is its own affair.
+ * Runs a command to its end; its output goes to standard error.
  *
  * @param root the project's folder, which is the command's working folder and the guest's /app
- * @returns guest paths of regular files, in order; none of a user's own folder
  * @throws {ImageError} WL_IMAGE_PROJECT_INVALID when the command or strace cannot be run
  */
 export async function traceRun(
   argv: readonly string[],
   root: string,
   signal: AbortSignal | undefined,
-): Promise<string[]> {
+): Promise<TracedRun> {
   const folder = await mkdtemp(join(tmpdir(), "windlass-trace-"));
   try {
-    await runStrace(argv, root, join(folder, "trace"), signal);
-    const paths = new Set<string>();
+    const ending = await runStrace(argv, root, join(folder, "trace"), signal);
+    const seen = new Set<string>();
     for (const name of await readdir(folder)) {
       const file = join(folder, name);
       if (statSync(file).size > MAX_TRACE_BYTES) throw failed(argv, "it opens too many files");
-      for (const path of tracedPaths(await readFile(file, "latin1"), root)) {
-        const guestPath = guestPathOf(path, root);
-        if (guestPath !== undefined) paths.add(guestPath);
-      }
+      for (const path of tracedPaths(await readFile(file, "latin1"), root)) seen.add(path);
     }
-    return [...paths].sort();
+    // A program that runs has been started, which is a path, too.
+    if (seen.size === 0) throw failed(argv, "it cannot be started");
+    const warning = `The traced run of ${JSON.stringify(argv.join(" "))} ended with ${ending}: ${LOCK_FILE} has what it opened until then`;
+    return { paths: guestPathsOf(seen, root), warning: ending === SUCCESS ? undefined : warning };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function guestPathsOf(paths: ReadonlySet<string>, root: string): string[] {
+  const guestPaths = [...paths].map((path) => guestPathOf(path, root));
+  return [...new Set(guestPaths.filter((path) => path !== undefined))].sort();
 }
 
 function guestPathOf(path: string, root: string): string | undefined {
@@ -51,12 +64,13 @@ function guestPathOf(path: string, root: string): string | undefined {
   return isPrivate ? undefined : path;
 }
 
+/** @returns how the command ended, in words: strace ends as it does */
 async function runStrace(
   argv: readonly string[],
   cwd: string,
   output: string,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<string> {
   const calls = "trace=open,openat,openat2,execve";
   const words = ["-ff", "-y", "-qq", "-e", calls, "-e", "signal=none", "-o", output, "--", ...argv];
   const child = spawn("strace", words, {
@@ -64,13 +78,14 @@ async function runStrace(
     stdio: ["ignore", 2, 2],
     ...(signal && { signal }),
   });
-  await new Promise<void>((resolve, reject) => {
+  const ending = await new Promise<string>((resolve, reject) => {
     child.once("error", (cause) =>
       reject(signal?.aborted ? signal.reason : failed(argv, cause.message)),
     );
-    child.once("close", () => resolve());
+    child.once("close", (status, killer) => resolve(killer ?? `status ${status}`));
   });
   signal?.throwIfAborted();
+  return ending;
 }
 
 function failed(argv: readonly string[], why: string): ImageError {
