@@ -1,0 +1,84 @@
+/** How an example is tried: built as it is, booted, asked, stopped. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import * as assert from "uvu/assert";
+import type { Bootchart } from "../../host-tools/cli/bootchart.ts";
+import type { CliHome } from "./cli-home.ts";
+
+export const EXAMPLES = join(import.meta.dirname, "../../examples");
+/** Of a program that SIGTERM ends: it has no handler. */
+export const TERMINATED = 143;
+
+export interface ServerExample {
+  readonly example: string;
+  readonly path?: string;
+  /** What its answer has. */
+  readonly expected: RegExp;
+  /** How it ends when it is asked to, with SIGTERM; 0 unless it is said. */
+  readonly stopStatus?: number;
+}
+
+/** @throws when the example does not build, does not answer as it should, or ends with another status */
+export async function checkServer(
+  home: CliHome,
+  { example, path = "/", expected, stopStatus = 0 }: ServerExample,
+  signal: AbortSignal,
+): Promise<void> {
+  const succeed = async (args: readonly string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await home.windlass(args, { signal });
+    assert.is(exitCode, 0, stderr);
+    return stdout;
+  };
+  const folder = await exampleProject(home, example, signal);
+  await succeed(["build", folder, "-t", example]);
+  const options = ["-d", "--rm", "--name", example, "-p", "8080", "--bootchart", "--json"];
+  const { readiness, ports, bootchart } = JSON.parse(await succeed(["run", ...options, example]));
+  assert.is(readiness, "ready");
+  checkBootchart(bootchart);
+  const reply = await fetch(`http://127.0.0.1:${ports[0].hostPort}${path}`, { signal });
+  assert.is(reply.status, 200);
+  assert.match(await reply.text(), expected);
+  const [stopped] = JSON.parse(await succeed(["stop", "--json", example]));
+  assert.is(stopped.exitCode, stopStatus);
+}
+
+/** Every part of a boot took some time, the guest's own parts too. */
+function checkBootchart({ spans, totalMs }: Bootchart): void {
+  const phases = ["prepare", "qemu", "firmware", "kernel", "init", "program"];
+  assert.equal(
+    spans.map(({ phase }) => phase),
+    [...phases, "rest-api", "answer"],
+  );
+  for (const phase of ["qemu", "kernel", "init", "program"]) {
+    const { beginMs, endMs } = spans.find((span) => span.phase === phase) ?? {};
+    assert.ok((beginMs ?? 0) < (endMs ?? 0), phase);
+  }
+  assert.is(spans.at(-1)?.endMs, totalMs);
+}
+
+/** A copy of the example with its dependencies installed. */
+export async function exampleProject(
+  home: CliHome,
+  example: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const folder = join(home.folder, "projects", example);
+  await cp(join(EXAMPLES, example), folder, {
+    recursive: true,
+    filter: (source) => !source.includes("node_modules"),
+  });
+  if (!existsSync(join(folder, "package-lock.json"))) return folder;
+  const args = ["ci", "--no-audit", "--no-fund"];
+  // Addons are compiled where no prebuilt one can be had: quickly, for one answer. The headers come with Node.
+  const flags = { CFLAGS: "-O0", CXXFLAGS: "-O0" };
+  const prefix = dirname(dirname(process.execPath));
+  const headers = existsSync(join(prefix, "include/node/node.h"));
+  const env = { ...process.env, ...flags, ...(headers && { npm_config_nodedir: prefix }) };
+  await promisify(execFile)("npm", args, { cwd: folder, env, signal }).catch((error) => {
+    throw new Error(`npm ci failed in ${example}:\n${error.stderr}`);
+  });
+  return folder;
+}
