@@ -18,6 +18,7 @@ import { interpreterPackages } from "./python-packages.ts";
 import { readPythonProject } from "./python-project.ts";
 import { parsePythonRange } from "./python-version.ts";
 import type { Runtime, RuntimeProject, RuntimeRequest } from "./runtime.ts";
+import { PYTHON_SERVER } from "./script-starters.ts";
 
 /** Made again in the guest, or of no use there. */
 const LEFT_OUT =
@@ -139,28 +140,5 @@ export const pythonRuntime: Runtime = {
   markers: ["pyproject.toml", "requirements.txt", "setup.py", "main.py", "app.py"],
   packages: ["python3"],
   collect,
-  starter: (name) => ({ "main.py": STARTER.replaceAll("NAME", JSON.stringify(name)) }),
+  starter: () => ({ "main.py": PYTHON_SERVER }),
 };
-
-const STARTER = `import os
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = b"Hello from Windlass\\n"
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format, *args):
-        pass
-
-
-if __name__ == "__main__":
-    server = ThreadingHTTPServer(("", int(os.environ.get("PORT", "8080"))), Handler)
-    print(NAME, "listens on", server.server_port)
-    server.serve_forever()
-`;

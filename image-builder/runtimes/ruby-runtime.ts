@@ -17,6 +17,7 @@ import {
   resolveGems,
 } from "./ruby-interpreter.ts";
 import type { Runtime, RuntimeProject, RuntimeRequest } from "./runtime.ts";
+import { RUBY_SERVER } from "./script-starters.ts";
 import { parseRange, parseVersion, satisfies } from "./semver-range.ts";
 
 /** Where gems go that are installed on the host, as in the container images that people come from. */
@@ -198,21 +199,5 @@ export const rubyRuntime: Runtime = {
   markers: ["Gemfile", "config.ru", "main.rb", "app.rb"],
   packages: ["ruby"],
   collect,
-  starter: (name) => ({ "main.rb": STARTER.replaceAll("NAME", name) }),
+  starter: () => ({ "main.rb": RUBY_SERVER }),
 };
-
-const STARTER = `require "socket"
-
-server = TCPServer.new("0.0.0.0", Integer(ENV.fetch("PORT", "8080")))
-puts "NAME listens on #{server.addr[1]}"
-
-loop do
-  Thread.new(server.accept) do |client|
-    while (line = client.gets) && line != "\\r\\n"; end
-    body = "Hello from Windlass\\n"
-    client.write "HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\nContent-Length: #{body.bytesize}\\r\\nConnection: close\\r\\n\\r\\n#{body}"
-  ensure
-    client.close
-  end
-end
-`;

@@ -54,6 +54,8 @@ export interface Runtime {
   collect(request: RuntimeRequest): Promise<RuntimeProject>;
   /** Files of a new project, by their path (windlass init). */
   starter(name: string): Readonly<Record<string, string>>;
+  /** What its author does next, in its folder, where that is not `windlass run -p 8080`. */
+  readonly starterUse?: string;
 }
 
 /** The command that the author wrote; undefined when the runtime is to find out itself. */

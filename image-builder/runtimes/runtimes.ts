@@ -39,9 +39,13 @@ export async function loadRuntime(name: OtherRuntime): Promise<Runtime | undefin
   return await LOADERS[name]?.();
 }
 
-/** What a folder is by its files; undefined when nothing tells. A package.json is Node's, or Deno's and Bun's. */
+/** What a folder is by its files; undefined when nothing tells. */
 export function detectRuntime(folder: string): RuntimeName | undefined {
-  const names = readdirSync(folder);
+  return runtimeOfFiles(readdirSync(folder));
+}
+
+/** Of a folder with files of these names. A package.json is Node's, or Deno's and Bun's. */
+export function runtimeOfFiles(names: readonly string[]): RuntimeName | undefined {
   const has = (name: RuntimeName): boolean =>
     MARKERS[name].some((marker) =>
       marker.startsWith("*")

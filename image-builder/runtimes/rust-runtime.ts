@@ -187,8 +187,10 @@ function refused(what: string, root: string, failure: ToolFailure): ImageError {
   return compileFailed(what, root, failure);
 }
 
+/** Cargo's names have no dots, and begin with a letter. */
 function manifestText(name: string): string {
-  return `[package]\nname = "${name}"\nversion = "1.0.0"\nedition = "2021"\npublish = false\n`;
+  const packageName = name.replace(/^(?=[^a-z])/, "app-").replaceAll(".", "-");
+  return `[package]\nname = "${packageName}"\nversion = "1.0.0"\nedition = "2021"\npublish = false\n`;
 }
 
 export const rustRuntime: Runtime = {

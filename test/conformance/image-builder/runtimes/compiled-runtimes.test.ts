@@ -1,5 +1,4 @@
 /** Projects in compiled languages against the real compilers: what is made, and what is said when it cannot be. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { ImageError } from "../../../../image-builder/errors.ts";
@@ -13,7 +12,6 @@ import { findTool, missingTool } from "../../../../image-builder/runtimes/toolch
 import { suite } from "../../../support/suite.ts";
 import { projectFolder } from "../../../unit/image-builder/project/project-folder.ts";
 
-const examples = join(import.meta.dirname, "../../../../examples");
 const test = suite("compiled runtimes", { timeoutMs: 120_000 });
 
 async function collect(root: string, signal: AbortSignal): Promise<RuntimeProject> {
@@ -31,18 +29,6 @@ async function refusal(root: string, signal: AbortSignal): Promise<ImageError> {
   const error = await collect(root, signal).catch((cause: unknown) => cause);
   assert.instance(error, ImageError);
   return error as ImageError;
-}
-
-for (const [runtime, example, file] of [
-  ["go", "go-http", "main.go"],
-  ["rust", "rust-http", "src/main.rs"],
-  ["c", "c-http", "main.c"],
-  ["java", "java-http", "Main.java"],
-] as const) {
-  test(`the starter of ${runtime} is ${example}`, async () => {
-    const files = (await loadRuntime(runtime))?.starter(example) ?? {};
-    assert.is(files[file], readFileSync(join(examples, example, file), "utf8"));
-  });
 }
 
 test("c: main.c and the sources beside it become one program, and nothing else goes in", async ({

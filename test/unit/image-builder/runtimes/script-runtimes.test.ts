@@ -1,4 +1,4 @@
-/** Deno, Bun and WebAssembly: what is run, and their starters. */
+/** Deno, Bun and WebAssembly: what is run. */
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,6 @@ import { withoutComments } from "../../../../image-builder/runtimes/deno-runtime
 import { wordsAfter } from "../../../../image-builder/runtimes/installed-runtime.ts";
 import type { RuntimeProject } from "../../../../image-builder/runtimes/runtime.ts";
 import { loadRuntime } from "../../../../image-builder/runtimes/runtimes.ts";
-import { starterOf } from "../../../../image-builder/runtimes/starter.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
@@ -109,20 +108,6 @@ test("a WebAssembly module is run by Node, and only one that it can run", async 
   foreign.write("wasi_snapshot_preview9", foreign.indexOf("wasi_snapshot_preview1"), "latin1");
   assert.match(await refused(foreign), /imports wasi_snapshot_preview9\.fd_write/);
   assert.match(await refusal(collected("wasm", { "a.wasm": "", "b.wasm": "" })), /2 \.wasm files/);
-});
-
-test("starters are the examples", async () => {
-  const pairs = [
-    ["node", "hello-http"],
-    ["deno", "deno-http"],
-    ["bun", "bun-http"],
-    ["wasm", "wasi-hello"],
-  ] as const;
-  for (const [runtime, example] of pairs) {
-    for (const [file, text] of Object.entries(await starterOf(runtime, example))) {
-      assert.is(text, await readFile(join(EXAMPLES, example, file), "utf8"), `${example}/${file}`);
-    }
-  }
 });
 
 test.run();
