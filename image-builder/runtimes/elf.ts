@@ -75,7 +75,7 @@ const INTERPRETER_MAX_BYTES = 4096;
 const STRING_MAX_BYTES = 65_536;
 /** All names of one file together; libc and libstdc++ have about 2 KiB. */
 const STRINGS_MAX_BYTES = 1_048_576;
-/** Of one segment; longer notes are no use to a loader, and are passed over. */
+/** All notes of one file together; what would be more is passed over, for a program runs without. */
 const NOTES_MAX_BYTES = 262_144;
 /** Node's own has 3 MiB; of a larger one the rest is not looked at. */
 const SYMBOL_NAMES_MAX_BYTES = 16_777_216;
@@ -223,9 +223,11 @@ class ElfReader implements ElfMemory {
 
   async #dlopens(segments: readonly ProgramHeader[]): Promise<DlopenNote[]> {
     const notes: DlopenNote[] = [];
+    let bytesLeft = NOTES_MAX_BYTES;
     for (const { type, offset, fileSizeBytes, alignment } of segments) {
-      if (type !== PT_NOTE || fileSizeBytes > NOTES_MAX_BYTES) continue;
+      if (type !== PT_NOTE || fileSizeBytes > bytesLeft) continue;
       if (offset + fileSizeBytes > this.#source.sizeBytes) continue;
+      bytesLeft -= fileSizeBytes;
       notes.push(...dlopenNotes(await this.#source.read(offset, fileSizeBytes), alignment));
     }
     return notes;

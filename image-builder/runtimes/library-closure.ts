@@ -82,6 +82,11 @@ const DEBIAN_LIBRARY_DIRECTORY = "/lib/x86_64-linux-gnu";
 /** Already in every process that has libraries, so never searched for. */
 const INTERPRETER_SONAME = "ld-linux-x86-64.so.2";
 const LIBC_SONAME = "libc.so.6";
+/**
+ * Files looked at on behalf of one root: names times folders, which a file can make millions. Of a Debian
+ * system's programs and libraries GTK has the most, 67; with all the folders of a large bundle it is hundreds.
+ */
+const MAX_PLACES = 20_000;
 
 /**
  * @param roots programs, libraries and addons; a plain path says nothing about its place in the guest,
@@ -143,6 +148,8 @@ interface LoadedRoot {
 interface Linker {
   readonly musl: MuslLibraries | undefined;
   readonly interpreter: string | undefined;
+  /** Called for every place that is looked at; throws when there are too many. */
+  readonly spend: () => void;
 }
 
 type FoundLibrary = LoadedFile & { readonly guestPath: string };
@@ -170,7 +177,8 @@ class LibraryFinder {
     const { interpreter } = elf;
     if (interpreter !== undefined) await this.#checkInterpreter(interpreter, hostPath);
     const isForMusl = interpreter !== undefined && isMusl(interpreter);
-    const linker = { interpreter, musl: isForMusl ? await muslLibraries(interpreter) : undefined };
+    const musl = isForMusl ? await muslLibraries(interpreter) : undefined;
+    const linker = { interpreter, musl, spend: placesBudget(hostPath) };
 
     const start = { elf, hostPath, guestPath: root.guestPath, loader: undefined };
     const byName = new Map<string, LoadedFile>();
@@ -206,6 +214,7 @@ class LibraryFinder {
     for (const name of names) {
       const isNameProvided = linker.musl === undefined && this.#provided.has(name);
       for (const place of this.#places(name, file, linker)) {
+        linker.spend();
         const candidate = await this.#candidate(place.hostPath);
         if (!(candidate instanceof ImageError)) {
           const library = { elf: candidate, ...place, loader: file };
@@ -255,6 +264,14 @@ function wants(
     // Without a dynamic linker in the process nothing can be opened.
     ...(elf.needed.length > 0 ? opens : []).map((name) => ({ names: [name], isOptional: true })),
   ];
+}
+
+function placesBudget(root: string): () => void {
+  let left = MAX_PLACES;
+  return () => {
+    if (left === 0) throw invalidBinary(root, "its libraries are looked for in too many places");
+    left -= 1;
+  };
 }
 
 async function closureLibrary(name: string, found: FoundLibrary): Promise<ClosureLibrary> {

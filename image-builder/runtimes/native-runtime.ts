@@ -9,7 +9,7 @@ import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { classifyBinary } from "./binary-kind.ts";
 import { addProgramNeeds } from "./program-closure.ts";
 import { describeProgram } from "./program-description.ts";
-import { ProgramFiles } from "./program-files.ts";
+import { fileHead, ProgramFiles } from "./program-files.ts";
 import { commandOf, type Runtime, type RuntimeProject, type RuntimeRequest } from "./runtime.ts";
 import { LOCK_FILE, readTraceLock } from "./trace-lock.ts";
 
@@ -125,8 +125,11 @@ function digest(source: FileEntry["source"]): string {
 }
 
 async function notExecutable(path: string): Promise<ImageError> {
-  const { describeBinary } = await import("./binary-description.ts");
-  const what = describeBinary(readFileSync(path).subarray(0, 64));
+  const [{ describeBinary }, head] = await Promise.all([
+    import("./binary-description.ts"),
+    fileHead(path, undefined),
+  ]);
+  const what = describeBinary(head);
   const message = `Cannot use ${JSON.stringify(path)}: it is ${what}, no executable and no script`;
   return new ImageError("WL_IMAGE_BINARY_INVALID", message, {
     file: path,

@@ -95,7 +95,7 @@ export class ProgramFiles {
 }
 
 /** The first bytes of a file: enough to tell an ELF file and to read a script's first line. */
-async function fileHead(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
+export async function fileHead(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
   return await withFileSource(
     path,
     async (source) =>

@@ -13,6 +13,10 @@ export interface ElfFixture {
   readonly isPie?: boolean;
   readonly versionsNeeded?: readonly { library: string; versions: readonly string[] }[];
   readonly versionsDefined?: readonly string[];
+  /** Content of a note segment; see {@link dlopenNote}. */
+  readonly notes?: Uint8Array;
+  /** How many segments show these notes. Default 1. */
+  readonly noteSegments?: number;
   /** Bytes behind the loaded segment, as symbol tables are. */
   readonly unloaded?: Uint8Array;
 }
@@ -34,12 +38,15 @@ export function buildElf(fixture: ElfFixture = {}): Buffer {
     fixture.interpreter === undefined ? "" : `${fixture.interpreter}\0`,
   );
 
-  const segmentCount = 2 + (interpreter.length > 0 ? 1 : 0);
+  const notes = fixture.notes ?? new Uint8Array();
+  const noteSegments = fixture.notes === undefined ? 0 : (fixture.noteSegments ?? 1);
+  const segmentCount = 2 + (interpreter.length > 0 ? 1 : 0) + noteSegments;
   const interpreterAt = 64 + 56 * segmentCount;
   const textAt = interpreterAt + interpreter.length;
   const neededAt = textAt + text.length;
   const definedAt = neededAt + needed.length;
-  const dynamicAt = definedAt + defined.length;
+  const notesAt = definedAt + defined.length;
+  const dynamicAt = notesAt + notes.length;
   entries.push([5, BASE + textAt]);
   if (needed.length > 0) {
     entries.push([0x6ffffffe, BASE + neededAt]);
@@ -63,14 +70,27 @@ export function buildElf(fixture: ElfFixture = {}): Buffer {
     segment(1, 0, end),
     segment(2, dynamicAt, dynamic.length),
     ...(interpreter.length > 0 ? [segment(3, interpreterAt, interpreter.length)] : []),
+    ...Array.from({ length: noteSegments }, () => segment(4, notesAt, notes.length)),
     interpreter,
     text,
     needed,
     defined,
+    notes,
     dynamic,
     unloaded,
     ...(unloaded.length > 0 ? [section(end, unloaded.length)] : []),
   ]);
+}
+
+/** A note as systemd's ELF_DLOPEN_METADATA has it. */
+export function dlopenNote(json: string, owner = "FDO\0", type = 0x407c0c0a): Buffer {
+  const content = Buffer.alloc(Math.ceil((json.length + 1) / 4) * 4);
+  content.write(json);
+  const start = Buffer.alloc(12);
+  [owner.length, json.length + 1, type].forEach((value, index) => {
+    start.writeUInt32LE(value, index * 4);
+  });
+  return Buffer.concat([start, Buffer.from(owner), content]);
 }
 
 function header(fixture: ElfFixture, segments: number, end: number, unloaded: number): Buffer {

@@ -16,6 +16,7 @@ import { mergeTraceLock, readTraceLock } from "../../../../image-builder/runtime
 import { tracedPaths } from "../../../../image-builder/runtimes/trace-output.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
+import { dlopenNote } from "./elf-fixture.ts";
 
 const test = suite("native programs");
 
@@ -63,29 +64,19 @@ test("rows apply by program, library and symbol", () => {
   assert.equal(titles({ symbols: new Set(["iconv_open"]) }), ["glibc"]);
 });
 
-function note(json: string, owner = "FDO\0", type = 0x407c0c0a): Buffer {
-  const content = Buffer.alloc(Math.ceil((json.length + 1) / 4) * 4);
-  content.write(json);
-  const start = Buffer.alloc(12);
-  [owner.length, json.length + 1, type].forEach((value, index) => {
-    start.writeUInt32LE(value, index * 4);
-  });
-  return Buffer.concat([start, Buffer.from(owner), content]);
-}
-
 test("dlopen notes give alternatives and priority; others and damaged ones are passed over", () => {
   const json = '[{"soname":["libz.so.1","libz.so"],"priority":"required","feature":"zip"}]';
   const bytes = Buffer.concat([
-    note("x", "GNU\0", 3),
-    note("{"),
-    note(json),
-    note('[{"soname":"a"}]'),
+    dlopenNote("x", "GNU\0", 3),
+    dlopenNote("{"),
+    dlopenNote(json),
+    dlopenNote('[{"soname":"a"}]'),
   ]);
   assert.equal(dlopenNotes(bytes, 4), [
     { sonames: ["libz.so.1", "libz.so"], priority: "required", feature: "zip" },
     { sonames: ["a"], priority: "recommended", feature: undefined },
   ]);
-  assert.equal(dlopenNotes(note('[{"soname":["../x"]}, 3, null]'), 4), []);
+  assert.equal(dlopenNotes(dlopenNote('[{"soname":["../x"]}, 3, null]'), 4), []);
   void fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0, 4, 8), (noise, alignment) => {
       assert.ok(Array.isArray(dlopenNotes(Buffer.concat([noise, bytes]), alignment)));
