@@ -15,6 +15,8 @@ export interface GuestSystem {
   setHostname(name: string): void;
   /** Of the network card, "52:57:00:01:02:03". @throws when the kernel refuses */
   setMacAddress(address: string): void;
+  /** Has the kernel's random numbers depend on these bytes from now on. @throws when the kernel refuses */
+  reseed(entropy: Uint8Array): void;
   /** By what has passed while the machine stood still. @throws when the kernel refuses */
   advanceClock(milliseconds: number): void;
   /** The kernel's log, oldest line first. */

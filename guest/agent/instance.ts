@@ -24,7 +24,8 @@ export function instanceOperations(agent: Agent): Operations<"instance"> {
       if (!wake) {
         throw new AgentError("WL_AGENT_UNSUPPORTED", "This machine is who it is");
       }
-      const { instance, parent, macAddress } = body;
+      const { instance, parent, macAddress, entropy } = body;
+      system.reseed(Buffer.from(entropy, "hex"));
       system.setMacAddress(macAddress);
       system.setHostname(instance.hostname);
       wake.onWake({ kind: "resume", parent, instance });

@@ -31,6 +31,11 @@ export const InstanceChange = Type.Object(
       pattern: "^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$",
       description: "Of the network card",
     }),
+    entropy: Type.String({
+      pattern: "^[0-9a-f]{64}$",
+      description:
+        "Random bytes in hex, for the kernel: another machine of the same state has others",
+    }),
   },
   { additionalProperties: false },
 );

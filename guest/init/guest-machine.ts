@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Credentials, GuestSystem } from "../agent/guest-system.ts";
 import { wallClock } from "../syscalls/clock.ts";
+import { reseedKernel } from "../syscalls/kernel-random.ts";
 import type { NativeLibrary } from "../syscalls/koffi.ts";
 import { networkInterfaces } from "../syscalls/network-interface.ts";
 import { restartMachine } from "../syscalls/power.ts";
@@ -36,6 +37,7 @@ export function guestSystem(options: GuestMachineOptions): GuestSystem {
       interfaces.setHardwareAddress(NETWORK_CARD, address);
       interfaces.close();
     },
+    reseed: (entropy) => reseedKernel(native, entropy),
     advanceClock: (milliseconds) => wallClock(native).advance(milliseconds),
     dmesg: readKernelLog,
     async poweroff() {

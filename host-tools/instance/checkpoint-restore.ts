@@ -1,5 +1,7 @@
 /** Restoring a checkpoint: a machine that goes on where another one was saved. */
+import { randomBytes } from "node:crypto";
 import { open } from "node:fs/promises";
+import { WAKE_ENTROPY_BYTES } from "../../guest/api/wake-message.ts";
 import { lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
@@ -138,7 +140,8 @@ async function handOver(
   await setClockRight(client, continuedAtMs - stoppedAtMs, wait);
   const instance = instanceDocument(record);
   const { macAddress } = record;
-  const body = { instance, parent: parentOf(original), macAddress };
+  const entropy = randomBytes(WAKE_ENTROPY_BYTES).toString("hex");
+  const body = { instance, parent: parentOf(original), macAddress, entropy };
   await client.call("instanceSet", { body }, wait);
 }
 

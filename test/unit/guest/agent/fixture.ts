@@ -40,6 +40,8 @@ export interface Happened {
   hostname: string;
   restarts: number;
   macAddress?: string;
+  /** In hex. */
+  entropy?: string;
   advancedMs: number;
 }
 
@@ -95,6 +97,9 @@ export async function testAgent(overrides: Partial<GuestSystem> = {}): Promise<T
     },
     setMacAddress: (address) => {
       happened.macAddress = address;
+    },
+    reseed: (entropy) => {
+      happened.entropy = Buffer.from(entropy).toString("hex");
     },
     advanceClock: (milliseconds) => {
       happened.advancedMs += milliseconds;

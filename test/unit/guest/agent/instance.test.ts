@@ -31,6 +31,7 @@ const change: InstanceChange = {
   },
   parent: null,
   macAddress: "52:57:ba:98:76:54",
+  entropy: "5a".repeat(32),
 };
 const request = { method: "PUT", url: "/v1/instance", headers: asAdmin, payload: change } as const;
 
@@ -72,6 +73,7 @@ test("a restored machine becomes the instance that it is told to be", async () =
   assert.equal(woken, [{ kind: "resume", parent, instance }, "said"]);
   assert.is(agent.happened.hostname, "web-2");
   assert.is(agent.happened.macAddress, "52:57:ba:98:76:54");
+  assert.is(agent.happened.entropy, change.entropy);
   await app.close();
 });
 
