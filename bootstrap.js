@@ -63,6 +63,7 @@ const PROGRAMS = [
   { program: "skopeo", package: "skopeo", testsOnly: true },
   { program: "umoci", package: "umoci", testsOnly: true },
   { program: "busybox", package: "busybox-static", testsOnly: true },
+  { program: "musl-gcc", package: "musl-tools", testsOnly: true },
   // The allocators that the model is compared with.
   { file: `${LIBRARIES}/libjemalloc.so.2`, package: "libjemalloc2", testsOnly: true },
   {

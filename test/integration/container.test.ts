@@ -25,7 +25,7 @@ const run = promisify(execFile);
 const missing =
   (await bootMissing()) ??
   (await dockerRegistryMissing()) ??
-  programsMissing("skopeo", "umoci", "busybox", "tar");
+  programsMissing("skopeo", "umoci", "busybox", "tar", "cc", "musl-gcc");
 let rig: Rig;
 let files: TemporaryFolder;
 let client: GuestClient;
@@ -74,6 +74,46 @@ const CONFIG = {
   Volumes: { "/var/empty/data": {} },
 };
 
+/** Says its user, by the C library's own look-up, and which files with code are mapped. */
+const WHO = `
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(void) {
+  struct passwd *user = getpwuid(getuid());
+  puts(user ? user->pw_name : "nobody");
+  FILE *maps = fopen("/proc/self/maps", "r");
+  char line[512], *path;
+  while (maps && fgets(line, sizeof line, maps))
+    if (strstr(line, " r-xp ") && (path = strchr(line, '/'))) fputs(path, stdout);
+  return 0;
+}
+`;
+
+const GLIBC = "/lib/x86_64-linux-gnu/libc.so.6";
+const GLIBC_LINKER = "/lib64/ld-linux-x86-64.so.2";
+const MUSL = "/lib/ld-musl-x86_64.so.1";
+
+/** Two programs for two C libraries, with these. */
+function makePrograms(root: string, source: string): void {
+  for (const [compiler, name] of [
+    ["cc", "who-glibc"],
+    ["musl-gcc", "who-musl"],
+  ] as const) {
+    execFileSync(compiler, ["-o", join(root, "bin", name), source]);
+  }
+  for (const [from, to] of [
+    [GLIBC, GLIBC],
+    [GLIBC_LINKER, GLIBC_LINKER],
+    ["/usr/lib/x86_64-linux-musl/libc.so", MUSL],
+  ] as const) {
+    mkdirSync(join(root, to, ".."), { recursive: true });
+    copyFileSync(from, join(root, to));
+    chmodSync(join(root, to), 0o755);
+  }
+}
+
 function makeImage({ file }: TemporaryFolder): void {
   const [one, two, three] = [file("one"), file("two"), file("three")];
   fill(one, {
@@ -92,6 +132,8 @@ function makeImage({ file }: TemporaryFolder): void {
   copyFileSync(busybox, join(one, "bin/su"));
   chmodSync(join(one, "bin/su"), 0o4755);
   symlinkSync("bin", join(one, "sbin"));
+  fill(file("sources"), { "who.c": WHO });
+  makePrograms(one, file("sources/who.c"));
   fill(two, { "srv/site/.wh.gone.html": "", "opt/tool/.wh..wh..opq": "", "opt/tool/new": "4" });
   linkSync(join(two, "opt/tool/new"), join(two, "opt/tool/again"));
   symlinkSync("../site/index.html", join(two, "srv/link"));
@@ -151,9 +193,18 @@ withMachine("a setuid program of a layer has its owner's rights", async ({ signa
   assert.is(stdout, "0\n0\n", stderr);
 });
 
+withMachine("programs run with the C library of the image, whichever it is", async ({ signal }) => {
+  const glibc = await exec(["who-glibc"], signal, { user: "web" });
+  const [user, ...mapped] = glibc.stdout.trim().split("\n");
+  assert.is(user, "web", glibc.stderr);
+  assert.equal(mapped.sort(), ["/bin/who-glibc", GLIBC, GLIBC_LINKER].sort());
+  const musl = await exec(["who-musl"], signal, { user: "web" });
+  assert.is(musl.stdout, `web\n/bin/who-musl\n${MUSL}\n`, musl.stderr);
+});
+
 /** Of everything in some folders but our helpers: kind, mode, target, links, times, content. */
 const LOOK = `cd "$1" && shift
-list() { busybox find bin etc/passwd etc/group opt sbin srv ! -name 'windlass-*' "$@" | busybox sort; }
+list() { busybox find bin etc/passwd etc/group lib lib64 opt sbin srv ! -name 'windlass-*' "$@" | busybox sort; }
 list
 list -type l -exec busybox readlink {} ';'
 list -type d -exec busybox stat -c '%n %a' {} ';'
