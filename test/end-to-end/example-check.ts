@@ -19,12 +19,14 @@ export interface ServerExample {
   readonly expected: RegExp;
   /** How it ends when it is asked to, with SIGTERM; 0 unless it is said. */
   readonly stopStatus?: number;
+  /** The agent comes before it, and has a place in its bootchart. */
+  readonly isThread?: boolean;
 }
 
 /** @throws when the example does not build, does not answer as it should, or ends with another status */
 export async function checkServer(
   home: CliHome,
-  { example, path = "/", expected, stopStatus = 0 }: ServerExample,
+  { example, path = "/", expected, stopStatus = 0, isThread = false }: ServerExample,
   signal: AbortSignal,
 ): Promise<void> {
   const succeed = async (args: readonly string[]): Promise<string> => {
@@ -37,7 +39,7 @@ export async function checkServer(
   const options = ["-d", "--rm", "--name", example, "-p", "8080", "--bootchart", "--json"];
   const { readiness, ports, bootchart } = JSON.parse(await succeed(["run", ...options, example]));
   assert.is(readiness, "ready");
-  checkBootchart(bootchart);
+  checkBootchart(bootchart, isThread);
   const reply = await fetch(`http://127.0.0.1:${ports[0].hostPort}${path}`, { signal });
   assert.is(reply.status, 200);
   assert.match(await reply.text(), expected);
@@ -46,11 +48,12 @@ export async function checkServer(
 }
 
 /** Every part of a boot took some time, the guest's own parts too. */
-function checkBootchart({ spans, totalMs }: Bootchart): void {
-  const phases = ["prepare", "qemu", "firmware", "kernel", "init", "program"];
+function checkBootchart({ spans, totalMs }: Bootchart, isThread: boolean): void {
+  const phases = ["prepare", "qemu", "firmware", "kernel", "init"];
+  const last = [...(isThread ? ["agent"] : []), "program", "rest-api", "answer"];
   assert.equal(
     spans.map(({ phase }) => phase),
-    [...phases, "rest-api", "answer"],
+    [...phases, ...last],
   );
   for (const phase of ["qemu", "kernel", "init", "program"]) {
     const { beginMs, endMs } = spans.find((span) => span.phase === phase) ?? {};
