@@ -1,12 +1,14 @@
 /** Runtimes that are one executable of this host: it goes into the image with its libraries and the project's folder. */
 import { createHash } from "node:crypto";
 import { realpathSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { ImageError } from "../errors.ts";
 import { CommandLineError, splitCommandLine } from "../manifest/command-line.ts";
 import { folderContent } from "../project/project-folder.ts";
 import { executableEntry } from "./closure-entries.ts";
+import { withIoError } from "./io-error.ts";
 import type { RuntimeName, RuntimeProject, RuntimeRequest } from "./runtime.ts";
-import { checkToolVersion, findTool, runTool, type Tool } from "./toolchain.ts";
+import { checkToolVersion, findTool, runTool, type Tool, ToolFailure } from "./toolchain.ts";
 
 export interface InstalledRuntime {
   readonly name: RuntimeName;
@@ -25,13 +27,7 @@ export async function collectInstalled(
 ): Promise<RuntimeProject> {
   const { root, manifest, signal } = request;
   const { title, program } = tool;
-  const found = findTool(tool);
-  if (found === undefined) {
-    const message = `Cannot build ${JSON.stringify(root)}: this host has no ${program} (${title})`;
-    throw new ImageError("WL_IMAGE_RUNTIME_UNAVAILABLE", message, { next: install });
-  }
-  const hostPath = realpathSync(found);
-  const version = versionOf(await runTool(hostPath, ["--version"], { cwd: root, signal }));
+  const { hostPath, version } = await executableOf(request, { tool, install });
   checkToolVersion(title, version, manifest.runtimeRange);
   const argv = [`/usr/local/bin/${program}`, ...words(request), ...manifest.args];
   const guestPath = argv[0] ?? "";
@@ -50,6 +46,35 @@ export async function collectInstalled(
     detail: `${title} ${version}, this host's`,
     env,
   };
+}
+
+/** npm has launchers, scripts and programs, in the place of executables that it did not install whole. */
+async function executableOf(
+  { root, signal }: RuntimeRequest,
+  { tool, install }: Pick<InstalledRuntime, "tool" | "install">,
+): Promise<{ readonly hostPath: string; readonly version: string }> {
+  const unavailable = (why: string, next: string): ImageError => {
+    const message = `Cannot build ${JSON.stringify(root)}: ${why}`;
+    return new ImageError("WL_IMAGE_RUNTIME_UNAVAILABLE", message, { next });
+  };
+  const { program, title } = tool;
+  const found = findTool(tool);
+  if (found === undefined) throw unavailable(`this host has no ${program} (${title})`, install);
+  const hostPath = realpathSync(found);
+  const whole = "Install it again, with its install scripts (npm asks for them)";
+  await using file = await withIoError("read", hostPath, open(hostPath));
+  const { buffer } = await file.read(Buffer.alloc(2), 0);
+  if (buffer.toString("latin1") === "#!") {
+    throw unavailable(`${hostPath} is a script that starts ${title}, not ${title} itself`, whole);
+  }
+  try {
+    const text = await runTool(hostPath, ["--version"], { cwd: root, signal });
+    return { hostPath, version: versionOf(text) };
+  } catch (error) {
+    if (!(error instanceof ToolFailure)) throw error;
+    const [words] = error.words.trim().split("\n");
+    throw unavailable(words === "" ? error.message : `${error.message}: ${words}`, whole);
+  }
 }
 
 /** "deno 2.1.0 (stable, ...)" or "1.1.4". */

@@ -1,6 +1,6 @@
 /** Deno, Bun and WebAssembly: what is run. */
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { ImageError } from "../../../../image-builder/errors.ts";
@@ -19,16 +19,17 @@ const test = suite("deno, bun and wasm runtimes");
 async function collected(
   runtime: "deno" | "bun" | "wasm",
   files: Readonly<Record<string, string | Uint8Array>>,
+  script?: string,
 ): Promise<RuntimeProject> {
   await using folder = await temporaryFolder();
-  await mkdir(folder.file("bin"));
+  await using bin = await temporaryFolder();
   for (const [name, text] of Object.entries(files)) await writeFile(folder.file(name), text);
   // Stands for the runtime: it is asked for its version only.
-  const executable = folder.file(`bin/${runtime}`);
-  await writeFile(executable, "#!/bin/sh\necho tool 1.2.3 extra\n");
-  await chmod(executable, 0o755);
+  const executable = bin.file(runtime);
+  if (script === undefined) await symlink(process.execPath, executable);
+  else await writeFile(executable, script, { mode: 0o755 });
   const { PATH } = process.env;
-  process.env["PATH"] = `${folder.file("bin")}:${PATH}`;
+  process.env["PATH"] = `${bin.path}:${PATH}`;
   try {
     const loaded = await loadRuntime(runtime);
     if (!loaded) throw new Error("there is no such runtime");
@@ -50,7 +51,7 @@ test("Deno runs tasks.start, else the usual files", async () => {
   const config = '{ // how\n "tasks": { "start": "deno run -N main.ts", }, /* end */ }';
   const own = await collected("deno", { "deno.jsonc": config });
   assert.equal(own.argv, ["/usr/local/bin/deno", "run", "-N", "main.ts"]);
-  assert.equal(own.runtime, { name: "deno", version: "1.2.3" });
+  assert.equal(own.runtime, { name: "deno", version: process.versions.node });
   const later = '{ "tasks": { "start": { "command": "deno serve a.ts" } } }';
   assert.equal((await collected("deno", { "deno.json": later })).argv.slice(1), ["serve", "a.ts"]);
   const usual = await collected("deno", { "deno.json": "{}", "main.ts": "" });
@@ -74,6 +75,19 @@ test("Bun runs scripts.start, else module and main", async () => {
   assert.equal(await argv({ scripts: { start: "tsx x.ts" }, module: "./x.ts" }), ["/app/x.ts"]);
   assert.equal(await argv({ module: "../outside.ts" }, "index.ts"), ["/app/index.ts"]);
   assert.match(await refusal(argv({})), /^WL_IMAGE_PROJECT_INVALID: No entry point/);
+});
+
+test("what npm puts in the place of an executable is none", async () => {
+  const launcher = "#!/usr/bin/env node\n";
+  assert.match(
+    await refusal(collected("deno", { "deno.json": "{}" }, launcher)),
+    /^WL_IMAGE_RUNTIME_UNAVAILABLE: .*\/deno is a script that starts Deno, not Deno itself$/,
+  );
+  const stub = ":\necho 'Its install script was not run' >&2\nexit 1\n";
+  assert.match(
+    await refusal(collected("bun", { "bun.lock": "" }, stub)),
+    /^WL_IMAGE_RUNTIME_UNAVAILABLE: .*\/bun ended with status 1: Its install script was not run$/,
+  );
 });
 
 test("a start script that needs a shell is refused", () => {
