@@ -49,8 +49,8 @@ export function parseConfig(document: Document): { config: ContainerConfig; diff
       env: variables(config.texts("Env")),
       user: config.text("User") ?? "",
       workdir: workdir.startsWith("/") ? workdir : `/${workdir}`,
-      ports: Object.keys(config.document("ExposedPorts")?.fields ?? {}).flatMap(exposedPorts),
-      volumes: Object.keys(config.document("Volumes")?.fields ?? {}),
+      ports: config.names("ExposedPorts").flatMap(exposedPorts),
+      volumes: config.names("Volumes"),
       stopSignal: signalName(config.text("StopSignal") || "SIGTERM"),
       health: healthOf(config.document("Healthcheck")),
     },
@@ -60,7 +60,7 @@ export function parseConfig(document: Document): { config: ContainerConfig; diff
 function variables(lines: readonly string[]): Record<string, string> {
   const entries = lines.map((line): [string, string] => {
     const equals = line.indexOf("=");
-    if (equals <= 0 || line.includes("\0")) {
+    if (equals <= 0) {
       throw containerError(`The image has the variable ${quoted(line)}, which is no NAME=VALUE`);
     }
     return [line.slice(0, equals), line.slice(equals + 1)];

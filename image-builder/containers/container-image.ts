@@ -33,7 +33,10 @@ export function containerImage(
 ): ContainerImage {
   const document = Document.parse("The image's configuration", configBytes);
   const { config, diffIds } = parseConfig(document);
-  if (diffIds.length !== blobs.length || blobs.length > LAYERS_MAX) {
+  if (blobs.length > LAYERS_MAX) {
+    throw containerError(`The image has ${blobs.length} layers, more than ${LAYERS_MAX}`);
+  }
+  if (diffIds.length !== blobs.length) {
     throw containerError(
       `The image has ${blobs.length} layers, its configuration knows ${diffIds.length}`,
     );

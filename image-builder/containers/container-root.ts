@@ -28,6 +28,8 @@ interface Folder {
   readonly kind: "folder";
   facts: FolderFacts;
   layer: number;
+  /** The layer that last hid what layers before have in it: there is nothing of them since. */
+  clearedLayer: number;
   /** Length of its path. */
   readonly pathBytes: number;
   readonly parent: Folder | undefined;
@@ -164,6 +166,8 @@ export class ContainerRoot {
   }
 
   #clear(folder: Folder): void {
+    if (folder.clearedLayer === this.#layer) return;
+    folder.clearedLayer = this.#layer;
     for (const [name, child] of folder.children) {
       if (this.#isLowerOnly(child)) folder.children.delete(name);
     }
@@ -246,7 +250,8 @@ function newFolder(
   name: string,
 ): Folder {
   const pathBytes = parent ? parent.pathBytes + 1 + Buffer.byteLength(name) : 0;
-  return { kind: "folder", facts, layer, parent, pathBytes, children: new Map() };
+  const clearedLayer = layer;
+  return { kind: "folder", facts, layer, clearedLayer, parent, pathBytes, children: new Map() };
 }
 
 function sortedChildren(folder: Folder): [string, Name | Folder][] {

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { constants, type FileHandle, open } from "node:fs/promises";
 import { posix } from "node:path";
 import { withIoError } from "../runtimes/io-error.ts";
 import { containerError, quoted } from "./container-error.ts";
@@ -27,7 +27,9 @@ const PIECE_BYTES = 1024 * 1024;
  * @throws {ImageError} WL_IMAGE_CONTAINER_INVALID, WL_IMAGE_IO
  */
 export async function readDockerArchive(file: string, reference?: string): Promise<ContainerImage> {
-  const handle = await withIoError("read", file, open(file, "r"));
+  // Not to wait for a writer where it is a pipe: an archive is read more than once.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const handle = await withIoError("read", file, open(file, flags));
   try {
     const places = await indexArchive(handle, file);
     const manifest = await memberBytes(handle, placeOf(places, "manifest.json", file), file);
@@ -53,7 +55,8 @@ export async function readDockerArchive(file: string, reference?: string): Promi
 
 async function indexArchive(handle: FileHandle, file: string): Promise<Map<string, Place>> {
   const facts = await withIoError("read", file, handle.stat());
-  if (!facts.isFile()) throw containerError(`${quoted(file)} is no file`);
+  if (!facts.isFile())
+    throw containerError(`${quoted(file)} is no file`, { next: "Save the image into a file" });
   const magic = Buffer.alloc(2);
   await withIoError("read", file, handle.read(magic, 0, 2, 0));
   if (magic.readUInt16BE(0) === 0x1f8b) {

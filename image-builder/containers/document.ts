@@ -10,7 +10,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * A JSON object and where it comes from; a field that is null is one that is absent, as Go writes it.
- * Its methods throw ImageError WL_IMAGE_CONTAINER_INVALID when a field is of another kind.
+ * Its methods throw ImageError WL_IMAGE_CONTAINER_INVALID when a field is of another kind. No text holds a zero
+ * byte: Linux can name nothing with one.
  */
 export class Document {
   readonly title: string;
@@ -34,7 +35,8 @@ export class Document {
   }
 
   text(key: string): string | undefined {
-    return this.#field(key, "string") as string | undefined;
+    const text = this.#field(key, "string") as string | undefined;
+    return text === undefined ? undefined : this.#checkedText(key, text);
   }
 
   requiredText(key: string): string {
@@ -64,9 +66,15 @@ export class Document {
 
   texts(key: string): string[] {
     return this.#list(key).map((item) => {
-      if (typeof item === "string") return item;
+      if (typeof item === "string") return this.#checkedText(key, item);
       throw containerError(`${quoted(key)} of ${this.title} holds something that is no string`);
     });
+  }
+
+  /** The keys of an object, which is how Go writes a set. */
+  names(key: string): string[] {
+    const names = Object.keys(this.document(key)?.fields ?? {});
+    return names.map((name) => this.#checkedText(key, name));
   }
 
   digest(key: string): Digest {
@@ -86,6 +94,11 @@ export class Document {
     const value = this.fields[key];
     if (typeof value === type) return value;
     throw containerError(`${quoted(key)} of ${this.title} is no ${type}`);
+  }
+
+  #checkedText(key: string, text: string): string {
+    if (!text.includes("\0")) return text;
+    throw containerError(`${quoted(key)} of ${this.title} holds a zero byte`);
   }
 
   #missing(key: string): never {

@@ -3,7 +3,7 @@
  * `blobs/ALGORITHM/HEX`. Docker's own media types are read as well.
  */
 import { createReadStream } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { constants, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { withIoError } from "../runtimes/io-error.ts";
 import { containerError, quoted } from "./container-error.ts";
@@ -181,7 +181,9 @@ async function readDocument(folder: string, descriptor: Descriptor): Promise<Buf
 
 async function smallFile(folder: string, name: string): Promise<Buffer> {
   const path = join(folder, name);
-  const file = await open(path, "r").catch((cause) => {
+  // Not to wait for a writer where it is a pipe.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch((cause) => {
     throw containerError(`There is no ${quoted(name)} in ${quoted(folder)}`, {
       next: "Name a folder in the OCI image layout",
       cause,

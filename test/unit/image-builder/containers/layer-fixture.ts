@@ -41,7 +41,8 @@ export function layerOf(blob: Buffer, change: Partial<Layer> = {}): Layer {
   };
 }
 
-const CONFIG = {
+/** Of an image that says nothing. */
+export const NO_CONFIG = {
   ...{ entrypoint: [], cmd: [], env: {}, user: "", workdir: "/", ports: [], volumes: [] },
   stopSignal: "SIGTERM",
 };
@@ -55,7 +56,7 @@ export interface Applied {
 export async function applied(layers: readonly Layer[], limitBytes?: number): Promise<Applied> {
   await using folder = await temporaryFolder();
   const options = { folder: folder.path, limitBytes };
-  const { entries, warnings } = await unpackContainer({ layers, config: CONFIG }, options);
+  const { entries, warnings } = await unpackContainer({ layers, config: NO_CONFIG }, options);
   const own = entries.filter(({ path }) => !path.startsWith("/sbin/windlass-"));
   return { entries: new Map(own.map((entry) => [entry.path, entry])), warnings };
 }

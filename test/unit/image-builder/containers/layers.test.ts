@@ -1,29 +1,23 @@
-import { gzipSync } from "node:zlib";
+import { readdir } from "node:fs/promises";
+import * as zlib from "node:zlib";
 import fc from "fast-check";
 import * as assert from "uvu/assert";
+import { unpackContainer } from "../../../../image-builder/containers/unpack.ts";
 import { ImageError } from "../../../../image-builder/errors.ts";
+import { readContentWhole } from "../../../../image-builder/filesystems/file-content.ts";
 import { suite } from "../../../support/suite.ts";
+import { temporaryFolder } from "../../../support/temporary-folder.ts";
 import {
   applied,
   appliedMembers,
   archiveOf,
   type FixtureMember,
   layerOf,
+  NO_CONFIG,
 } from "./layer-fixture.ts";
+import { containerRefusal as refusal } from "./layout-fixture.ts";
 
 const test = suite("layers");
-
-/** @returns the message */
-async function refusal(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  assert.instance(error, ImageError);
-  assert.is((error as ImageError).code, "WL_IMAGE_CONTAINER_INVALID");
-  assert.ok((error as ImageError).facts.next);
-  return (error as ImageError).message;
-}
 
 const folder = (name: string): FixtureMember => ({ name, type: "directory", mode: 0o755 });
 
@@ -89,6 +83,52 @@ test("later entries replace earlier ones; a folder stays with what is in it", as
   assert.is(entries.get("/f")?.kind, "symlink");
 });
 
+test("a name that comes twice in a layer is the last; links to the first keep it", async () => {
+  await using folder = await temporaryFolder();
+  const archive = await archiveOf([
+    { name: "f", text: "first" },
+    { name: "l", type: "link", linkname: "f" },
+    { name: "f", text: "second" },
+    { name: "d/x" },
+    { name: "d", type: "symlink", linkname: "f" },
+  ]);
+  const container = { layers: [layerOf(archive)], config: NO_CONFIG };
+  const { entries } = await unpackContainer(container, { folder: folder.path });
+  const content = async (path: string): Promise<string> => {
+    const entry = entries.find((one) => one.path === path);
+    assert.ok(entry?.kind === "file", path);
+    return Buffer.from(await readContentWhole(entry)).toString("utf8");
+  };
+  assert.equal([await content("/f"), await content("/l")], ["second", "first"]);
+  assert.is(entries.find(({ path }) => path === "/d")?.kind, "symlink");
+  assert.not(entries.some(({ path }) => path === "/d/x"));
+});
+
+test("nothing is written but the content, whatever links say", async () => {
+  await using folder = await temporaryFolder();
+  const escapes: FixtureMember[] = [
+    { name: "up", type: "symlink", linkname: "../../../../../.." },
+    { name: `up${folder.path}/escaped`, text: "x" },
+    { name: "out", type: "symlink", linkname: folder.path },
+    { name: "out/escaped-too", text: "x" },
+    { name: "fd", type: "symlink", linkname: "/proc/self/cwd" },
+    { name: "fd/escaped-again", text: "x" },
+    { name: "pipe", type: "fifo" },
+  ];
+  const container = { layers: [layerOf(await archiveOf(escapes))], config: NO_CONFIG };
+  const { entries } = await unpackContainer(container, { folder: folder.path });
+  assert.equal(await readdir(folder.path), ["layer-0"]);
+  const paths = entries.map(({ path }) => path);
+  for (const inside of [
+    `${folder.path}/escaped`,
+    `${folder.path}/escaped-too`,
+    "/proc/self/cwd/escaped-again",
+  ]) {
+    assert.ok(paths.includes(inside), inside);
+  }
+  assert.not(paths.includes("/pipe"));
+});
+
 test("devices and attributes are left out with a warning", async () => {
   const { entries, warnings } = await appliedMembers([
     { name: "null", type: "character-device" },
@@ -124,11 +164,27 @@ test("wrong digests, sizes and bombs are refused", async () => {
   assert.match(await refusal(applied([layerOf(archive, { digest: zeros })])), /digest/);
   const short = layerOf(archive, { sizeBytes: archive.length - 1 });
   assert.match(await refusal(applied([short])), /cut off|bytes/);
-  const bomb = layerOf(gzipSync(archive), { diffId: layerOf(archive).diffId });
+  const bomb = layerOf(zlib.gzipSync(archive), { diffId: layerOf(archive).diffId });
   assert.match(await refusal(applied([bomb], 500_000)), /larger/);
   assert.ok((await applied([bomb])).entries.has("/zeros"));
-  const torn = gzipSync(archive).subarray(0, 500);
+  const torn = zlib.gzipSync(archive).subarray(0, 500);
   assert.match(await refusal(applied([layerOf(torn)])), /unpacked|cut off/);
+});
+
+test("zstd is unpacked and bounded where Node has it, and refused in words where not", async () => {
+  const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Buffer) => Buffer };
+  const archive = await archiveOf([{ name: "zeros", text: "0".repeat(1_000_000) }]);
+  const { diffId } = layerOf(archive);
+  if (zstdCompressSync) {
+    const packed = layerOf(zstdCompressSync(archive), { diffId, compression: "zstd" });
+    assert.ok((await applied([packed])).entries.has("/zeros"));
+    assert.match(await refusal(applied([packed], 500_000)), /larger/);
+  } else {
+    const frame = layerOf(Buffer.from("28b52ffd", "hex"));
+    assert.match(await refusal(applied([frame])), /which Node .* cannot unpack/);
+  }
+  const torn = layerOf(archive, { compression: "gzip" });
+  assert.match(await refusal(applied([torn])), /cannot be unpacked/);
 });
 
 test("whatever the bytes, there is a tree or a typed error", async () => {
