@@ -2,6 +2,8 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
+import { choosePython } from "./python-interpreter.ts";
+import { findRuby } from "./ruby-interpreter.ts";
 import { RUNTIME_NAMES, type RuntimeName } from "./runtime.ts";
 import { loadRuntime } from "./runtimes.ts";
 import { findTool } from "./toolchain.ts";
@@ -54,9 +56,13 @@ const PROBES: Partial<Record<RuntimeName, Probe>> = {
   },
   rust: { programs: ["cargo"], folders: ["~/.cargo/bin"], versionFlag: "--version" },
   java: { programs: ["java"], versionFlag: "--version" },
-  python: { programs: ["python3"], versionFlag: "--version" },
-  ruby: { programs: ["ruby"], versionFlag: "--version" },
   c: { programs: ["cc", "gcc", "clang"], versionFlag: "--version" },
+};
+
+/** Asked as a build asks them: what is first in PATH may be a version manager's script. */
+const INTERPRETERS: Partial<Record<RuntimeName, () => Promise<{ readonly version: string }>>> = {
+  python: () => choosePython(undefined),
+  ruby: () => findRuby(),
 };
 
 const EXAMPLES: Readonly<Record<RuntimeName, string>> = {
@@ -106,17 +112,29 @@ export async function runtimeFacts(name: RuntimeName): Promise<RuntimeFacts | un
   const runtime = name === "node" ? { ...NODE, packages: [] } : await loadRuntime(name);
   if (!runtime) return undefined;
   const { title, summary, markers, packages } = runtime;
-  const probe = PROBES[name];
-  const path = probe && findProgram(probe);
-  const isAvailable = probe === undefined || path !== undefined;
+  const { isAvailable, version } = await hostsOwn(name);
   return {
-    ...{ name, title, summary, markers, isAvailable },
-    version: name === "node" ? process.versions.node : await versionOf(path, probe),
+    ...{ name, title, summary, markers, isAvailable, version },
     missingPackages: isAvailable ? [] : packages,
-    install: isAvailable || packages.length > 0 ? null : (probe?.install ?? null),
+    install: isAvailable || packages.length > 0 ? null : (PROBES[name]?.install ?? null),
     manifest: EXAMPLES[name],
     limits: LIMITS[name] ?? [],
   };
+}
+
+async function hostsOwn(name: RuntimeName): Promise<Pick<RuntimeFacts, "isAvailable" | "version">> {
+  if (name === "node") return { isAvailable: true, version: process.versions.node };
+  const interpreter = INTERPRETERS[name];
+  if (interpreter) {
+    return await interpreter().then(
+      ({ version }) => ({ isAvailable: true, version }),
+      () => ({ isAvailable: false, version: null }),
+    );
+  }
+  const probe = PROBES[name];
+  const path = probe && findProgram(probe);
+  const isAvailable = probe === undefined || path !== undefined;
+  return { isAvailable, version: await versionOf(path, probe) };
 }
 
 function findProgram({ programs, folders = [] }: Probe): string | undefined {

@@ -52,7 +52,7 @@ export function starterManifest(
 ): string | undefined {
   const isNamed = "package.json" in files || name === folder.imageName;
   const found = runtimeOfFiles([...folder.present, ...Object.keys(files)]);
-  const isKnown = found === undefined || found === runtime;
+  const isKnown = found === runtime;
   const text = `${isNamed ? "" : `name: ${JSON.stringify(name)}\n`}${isKnown ? "" : `runtime: ${runtime}\n`}`;
   return text === "" ? undefined : text;
 }

@@ -1,5 +1,5 @@
 /** What `windlass init` writes: the examples, as projects that a build knows. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { ImageError } from "../../../../image-builder/errors.ts";
@@ -41,8 +41,6 @@ for (const [runtime, example] of Object.entries(EXAMPLES) as [Started, string][]
       ...starter.files,
       ...(manifest !== undefined && { "windlass.yaml": manifest }),
     });
-    // A module is what a folder of WebAssembly is known by; the starter's author makes it.
-    if (runtime === "wasm") await writeFile(join(folder.path, "hello.wasm"), "");
     const { name, runtime: found } = await loadManifest(folder.path);
     assert.equal({ runtime: found, name }, chosen);
   });
@@ -62,6 +60,8 @@ test("a windlass.yaml says what the other files leave open, and else there is no
   assert.is(write(node, "node"), undefined);
   assert.is(write(python, "python"), undefined);
   assert.is(write(python, "python", "package.json"), "runtime: python\n");
+  // Its module has to be made first.
+  assert.is(write(await starterOf("wasm", "shop"), "wasm"), "runtime: wasm\n");
   assert.is(
     starterManifest(
       python,
