@@ -11,6 +11,12 @@ import { suite } from "../support/suite.ts";
 
 const PORT = 8080;
 const HEAP_MIB = 24;
+const anyPort = {
+  protocol: "tcp",
+  hostAddress: "127.0.0.1",
+  hostPort: undefined,
+  guestPort: PORT,
+} as const;
 /** Does as the path says. Its end is a failure, so that it starts again, but for the last one. */
 const PROGRAM = `
 const { createServer } = require("node:http");
@@ -53,13 +59,7 @@ const test = suite("program as a thread", {
     async setup() {
       rig = await machineRig();
       await rig.build(await rig.project("threaded", FILES), { name: "threaded" });
-      const publish = [
-        {
-          ...{ protocol: "tcp", hostAddress: "127.0.0.1" },
-          ...{ hostPort: undefined, guestPort: PORT },
-        } as const,
-      ];
-      machine = await rig.boot({ image: "threaded", name: "threaded", publish });
+      machine = await rig.boot({ image: "threaded", name: "threaded", publish: [anyPort] });
       ({ client } = await rig.instances.client("threaded"));
       journal = rig.instances.journal(machine.instance, { follow: true })[Symbol.asyncIterator]();
     },
