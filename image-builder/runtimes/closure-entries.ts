@@ -1,5 +1,6 @@
 /** Turns a library closure into entries of the root tree. */
 import { stat } from "node:fs/promises";
+import { normalize } from "node:path/posix";
 import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
 import { withIoError } from "./io-error.ts";
 import type { LibraryClosure } from "./library-closure.ts";
@@ -17,7 +18,8 @@ export function closureEntries(closure: LibraryClosure): TreeEntry[] {
     for (const entry of linkedFile(hostPath, guestPath).entries) entries.set(entry.path, entry);
   };
   for (const { foundPath, guestPath } of closure.libraries) take(foundPath, guestPath);
-  for (const path of [...closure.interpreters, ...closure.pathFiles]) take(path, path);
+  // A program may name its dynamic linker by a path that is not normal.
+  for (const path of [...closure.interpreters, ...closure.pathFiles]) take(path, normalize(path));
   return [...entries.values()];
 }
 

@@ -71,20 +71,26 @@ async function runStrace(
   output: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
+  signal?.throwIfAborted();
   const calls = "trace=open,openat,openat2,execve";
   const words = ["-ff", "-y", "-qq", "-e", calls, "-e", "signal=none", "-o", output, "--", ...argv];
-  const child = spawn("strace", words, {
-    cwd,
-    stdio: ["ignore", 2, 2],
-    ...(signal && { signal }),
+  // In a group of its own, because strace blocks the signals that would end it, and the command has children.
+  const child = spawn("strace", words, { cwd, stdio: ["ignore", 2, 2], detached: true });
+  const kill = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  };
+  let failure: Error | undefined;
+  child.once("error", (cause) => {
+    failure = cause;
   });
-  const ending = await new Promise<string>((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(signal?.aborted ? signal.reason : failed(argv, cause.message)),
-    );
+  signal?.addEventListener("abort", kill);
+  // Comes after a failure, too: nothing of the run is left then.
+  const ending = await new Promise<string>((resolve) => {
     child.once("close", (status, killer) => resolve(killer ?? `status ${status}`));
   });
+  signal?.removeEventListener("abort", kill);
   signal?.throwIfAborted();
+  if (failure) throw failed(argv, failure.message);
   return ending;
 }
 

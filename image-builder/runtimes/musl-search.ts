@@ -4,7 +4,7 @@
  * its path file. There is no cache. Libraries keep their places, because the guest gets the path file.
  */
 import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path/posix";
+import { basename, dirname, join, normalize } from "node:path/posix";
 import type { LibraryPlace, LoadedFile } from "./library-search.ts";
 
 /** Without a path file (musl's default). */
@@ -46,7 +46,7 @@ export function* muslPlaces(
   { directories }: MuslLibraries,
 ): Generator<LibraryPlace> {
   if (name.includes("/")) {
-    if (name.startsWith("/")) yield { hostPath: name, guestPath: name };
+    if (name.startsWith("/")) yield { hostPath: name, guestPath: normalize(name) };
     return;
   }
   for (let from: LoadedFile | undefined = file; from; from = from.loader) {

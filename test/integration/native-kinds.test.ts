@@ -73,6 +73,12 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   fixed: ["gcc", "-no-pie", "who.c", "part.c"],
   static: ["gcc", "-static", "who.c", "part.c"],
   "static-pie": ["gcc", "-static-pie", "-fPIE", "who.c", "part.c"],
+  "odd-linker": [
+    "gcc",
+    "-Wl,--dynamic-linker=/lib64/../lib64/ld-linux-x86-64.so.2",
+    "who.c",
+    "part.c",
+  ],
   library: ["gcc", "who.c", "libpart.so", "-Wl,-rpath,$ORIGIN"],
   musl: ["musl-gcc", "who.c", "part.c"],
   "musl-static": ["musl-gcc", "-static", "who.c", "part.c"],

@@ -5,6 +5,8 @@ import * as assert from "uvu/assert";
 import { ImageError } from "../../../../image-builder/errors.ts";
 import { executableManifest } from "../../../../image-builder/manifest/executable-manifest.ts";
 import type { Manifest } from "../../../../image-builder/manifest/manifest.ts";
+import { orderTree } from "../../../../image-builder/rootfs/tree.ts";
+import { closureEntries } from "../../../../image-builder/runtimes/closure-entries.ts";
 import { readElf } from "../../../../image-builder/runtimes/elf.ts";
 import { libraryClosure } from "../../../../image-builder/runtimes/library-closure.ts";
 import { nativeRuntime } from "../../../../image-builder/runtimes/native-runtime.ts";
@@ -20,7 +22,9 @@ async function build(folder: TemporaryFolder, bytes: Uint8Array): Promise<ImageE
   const manifest: Manifest = executableManifest(file);
   const request = { root: folder.path, manifest, cacheDirectory: folder.path, signal: undefined };
   const outcome: unknown = await nativeRuntime.collect(request).then(
-    async ({ nativeAddons }) => void (await libraryClosure(nativeAddons)),
+    async ({ entries, nativeAddons }) => {
+      orderTree([...entries, ...closureEntries(await libraryClosure(nativeAddons))]);
+    },
     (error: unknown) => error,
   );
   if (outcome !== undefined) assert.instance(outcome, ImageError);
@@ -29,6 +33,7 @@ async function build(folder: TemporaryFolder, bytes: Uint8Array): Promise<ImageE
 
 const PROGRAM = {
   type: 2,
+  interpreter: "/lib64/ld-linux-x86-64.so.2",
   needed: ["libc.so.6"],
   runpath: "$ORIGIN/../lib",
   soname: "program",
@@ -53,6 +58,13 @@ test("a build ends in an image or a typed error, whatever the program's bytes", 
     }),
     { numRuns: 150 },
   );
+});
+
+test("paths that are not normal are what they lead to", async () => {
+  await using folder = await temporaryFolder();
+  const interpreter = "//lib64/.././lib64/ld-linux-x86-64.so.2";
+  const needed = ["/lib/x86_64-linux-gnu/../x86_64-linux-gnu/libc.so.6"];
+  assert.is(await build(folder, buildElf({ type: 2, interpreter, needed })), undefined);
 });
 
 test("what is no program is refused in words", async () => {
