@@ -53,6 +53,9 @@ export function twoLibraries(guestPath: string, one: string, other: string): Ima
 }
 
 function nextStepFor(library: string): string {
+  if (library.includes("/") && !library.startsWith("/")) {
+    return "The path is relative to wherever the program is started: give the library a name (-Wl,-soname), and link again";
+  }
   if (library.includes("musl")) {
     return "The file was built for musl (Alpine Linux): install the package musl, or a build for glibc";
   }

@@ -227,6 +227,16 @@ test("a missing library is named with who needs it and the package to install", 
   assert.match(error.facts.next ?? "", "apt-get install libvips-cpp42");
 });
 
+test("a library named by a relative path is refused, with how to link it", async () => {
+  await using system = await TestSystem.create({
+    "bin/app": { type: 2, needed: ["lib/liba.so"] },
+    "bin/lib/liba.so": {},
+  });
+  const error = await system.refusal(["bin/app"]);
+  assert.match(error.message, 'Cannot find library "lib/liba.so"');
+  assert.match(error.facts.next ?? "", "-soname");
+});
+
 test("an addon made for Alpine is told apart from a missing package", async () => {
   await using system = await TestSystem.create({
     "a.node": { needed: ["libc.musl-x86_64.so.1"] },
