@@ -21,7 +21,11 @@ export async function openHostTarget(): Promise<Target> {
     cpuCount: availableParallelism(),
     async put(hostFolder) {
       const place = join(base, String(++folders));
-      await cp(hostFolder, place, { recursive: true, verbatimSymlinks: true });
+      await cp(hostFolder, place, {
+        recursive: true,
+        verbatimSymlinks: true,
+        preserveTimestamps: true,
+      });
       return place;
     },
     run: (command, waiting) => runChild(base, command, waiting),

@@ -115,7 +115,7 @@ async function runSteps(
     const run = (some: readonly string[]): Promise<Outcome> => {
       const argv = step.argv(files, some);
       const { stdin, timeoutMs = STEP_TIMEOUT_MS } = step;
-      const env = { ...step.env, CASE_FILES: files };
+      const env = { ...step.env?.(files), CASE_FILES: files };
       return target.run({ argv, env, stdin, timeoutMs, workdir: files }, request);
     };
     const said = step.judge

@@ -67,7 +67,7 @@ export interface Step {
    */
   argv(place: string, cases: readonly string[]): readonly string[];
   /** The runner adds CASE_FILES: the folder of `files` on the target, which is the working folder, too. */
-  readonly env?: Readonly<Record<string, string>>;
+  env?(place: string): Readonly<Record<string, string>>;
   readonly stdin?: Uint8Array;
   /** Of one run of the command; default STEP_TIMEOUT_MS. */
   readonly timeoutMs?: number;

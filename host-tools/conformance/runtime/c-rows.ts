@@ -1,11 +1,10 @@
 /** C: with the shared libraries of the system, and as one static file. */
-import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
-import { libraryClosure } from "../../../image-builder/runtimes/library-closure.ts";
 import type { Row } from "../suite.ts";
 import { buildProgram } from "./program-build.ts";
 import { C_PACKAGES, programRow } from "./program-row.ts";
 import { programSource } from "./program-sources.ts";
+import { libraryEnv, putLibraries } from "./row-files.ts";
 
 const WARNINGS = ["-std=gnu11", "-O1", "-Wall", "-pthread"];
 
@@ -18,15 +17,11 @@ function cRow(id: string, title: string, flags: readonly string[]): Row {
       const argv = ["gcc", ...WARNINGS, ...flags, "-o", program, source, "-lresolv"];
       const missing = await buildProgram({ argv, folder: files, packages: C_PACKAGES }, { signal });
       if (missing) return missing;
-      // The target has those that its image's programs need, no others.
-      const { libraries } = await libraryClosure([program]);
-      for (const { hostPath, soname } of libraries) await copyFile(hostPath, join(files, soname));
-      return (place) => [`${place}/program`];
+      await putLibraries([program], files);
+      return { argv: (place) => [`${place}/program`], env: libraryEnv };
     },
   });
 }
 
-export const cDynamicRow = cRow("c-dynamic", "C, shared libraries", [
-  "-Wl,--disable-new-dtags,-rpath,$ORIGIN",
-]);
+export const cDynamicRow = cRow("c-dynamic", "C, shared libraries", []);
 export const cStaticRow = cRow("c-static", "C, static", ["-static", "-DSTATIC_PROGRAM"]);

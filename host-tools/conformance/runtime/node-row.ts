@@ -8,7 +8,9 @@ export const nodeRow = programRow({
   id: "node",
   title: "Node",
   async build({ files, target }) {
-    await copyFile(programSource("program.mjs"), join(files, "program.mjs"));
-    return (place) => [target.nodePath, `${place}/program.mjs`];
+    for (const name of ["program.mjs", "worker.cjs"]) {
+      await copyFile(programSource(name), join(files, name));
+    }
+    return { argv: (place) => [target.nodePath, `${place}/program.mjs`] };
   },
 });

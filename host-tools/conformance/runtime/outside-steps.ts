@@ -8,15 +8,16 @@ const OUTPUT_BYTES = 1024 * 1024;
 const ERROR_TEXT = "to standard error\n";
 const CLOCK_TOLERANCE_MS = 5000;
 
-/** What a program is called with up to its own arguments. */
-export type CommandPrefix = (place: string) => readonly string[];
-
-export function outsideSteps(prefix: CommandPrefix, env: Readonly<Record<string, string>>): Step[] {
+/** @param program what a program is called with up to its own arguments */
+export function outsideSteps(
+  program: (place: string) => readonly string[],
+  env: NonNullable<Step["env"]>,
+): Step[] {
   const step = (words: readonly string[], judge: (outcome: Outcome) => CaseVerdict[]): Step => {
     const cases = judge(NOTHING).map(({ id }) => id);
     const judgeWanted = (outcome: Outcome, wanted: readonly string[]): CaseVerdict[] =>
       judge(outcome).filter(({ id }) => wanted.includes(id));
-    return { cases, env, argv: (place) => [...prefix(place), ...words], judge: judgeWanted };
+    return { cases, env, argv: (place) => [...program(place), ...words], judge: judgeWanted };
   };
   return [
     step(["exit", "0"], (outcome) => [exitVerdict("exit.code.0", 0, outcome), wallClock(outcome)]),

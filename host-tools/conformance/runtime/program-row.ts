@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { MissingRow, PreparedRow, Row, RowRequest } from "../suite.ts";
 import { type Certificates, makeCertificates, SERVER_NAME } from "./certificates.ts";
 import { openNameServer } from "./name-server.ts";
-import { type CommandPrefix, outsideSteps } from "./outside-steps.ts";
+import { outsideSteps } from "./outside-steps.ts";
 import { buildProgram } from "./program-build.ts";
 import { programSource } from "./program-sources.ts";
 import { runtimeCaseIds } from "./runtime-cases.ts";
@@ -20,15 +20,20 @@ const ARGUMENTS = ["", "ü€😀", "a b"] as const;
 const VARIABLE = 'Grüße = "世界"';
 const INPUT = Buffer.from(Array.from({ length: 70_000 }, (_, index) => (index * 7 + 3) & 0xff));
 
+export interface RuntimeProgram {
+  /** What it is called with up to its own arguments; `place` is the folder of its files on the target. */
+  argv(place: string): readonly string[];
+  env?(place: string): Readonly<Record<string, string>>;
+}
+
 export interface RuntimeRow {
   readonly id: string;
   readonly title: string;
-  /**
-   * Puts what the program needs into `files`.
-   * @returns the command up to the program's own arguments
-   */
-  build(request: RowRequest & { readonly files: string }): Promise<CommandPrefix | MissingRow>;
+  /** Puts what the program needs into `files`. */
+  build(request: BuildRequest): Promise<RuntimeProgram | MissingRow>;
 }
+
+export type BuildRequest = RowRequest & { readonly files: string };
 
 export function programRow(row: RuntimeRow): Row {
   return {
@@ -38,17 +43,13 @@ export function programRow(row: RuntimeRow): Row {
       await mkdir(files);
       const library = await buildLibrary(files, request);
       if (library) return library;
-      const prefix = await row.build({ ...request, files });
-      if (!isPrefix(prefix)) return prefix;
+      const program = await row.build({ ...request, files });
+      if ("kind" in program) return program;
       const certificates = await certificatesOf(request, files);
       if ("kind" in certificates) return certificates;
-      return await readyRow(request, { files, prefix, certificates });
+      return await readyRow(request, { files, program, certificates });
     },
   };
-}
-
-function isPrefix(built: CommandPrefix | MissingRow): built is CommandPrefix {
-  return typeof built === "function";
 }
 
 async function buildLibrary(files: string, { signal }: RowRequest) {
@@ -78,26 +79,30 @@ async function certificatesOf(
 
 async function readyRow(
   { target }: RowRequest,
-  built: { files: string; prefix: CommandPrefix; certificates: Certificates },
+  built: { files: string; program: RuntimeProgram; certificates: Certificates },
 ): Promise<PreparedRow> {
-  const { files, prefix, certificates } = built;
+  const { files, program, certificates } = built;
   const nameServer = await openNameServer();
   const tlsServer = await openTlsServer(certificates);
   // One locale and zone for host and guest: the cases are about what programs make of them.
   const fixed = { LC_ALL: "C.UTF-8", TZ: "Asia/Kolkata" };
-  const env = {
-    ...{ ...fixed, CASE_ENV: VARIABLE, CASE_HOST: target.hostAddress },
+  const cases = {
+    ...{ CASE_ENV: VARIABLE, CASE_HOST: target.hostAddress },
     ...{ CASE_DNS_PORT: String(nameServer.port), CASE_TLS_PORT: String(tlsServer.port) },
     CASE_TLS_NAME: SERVER_NAME,
     ...(target.cpuCount !== undefined && { CASE_CPUS: String(target.cpuCount) }),
   };
-  const outside = outsideSteps(prefix, fixed);
+  const env = (place: string) => ({ ...program.env?.(place), ...fixed });
+  const outside = outsideSteps(program.argv, env);
   const outsideCases = outside.flatMap((step) => step.cases);
   const inside = runtimeCaseIds.filter((id) => !outsideCases.includes(id));
   const argv = (place: string, cases: readonly string[]) => {
-    return [...prefix(place), "cases", cases.join(","), ...ARGUMENTS];
+    return [...program.argv(place), "cases", cases.join(","), ...ARGUMENTS];
   };
-  const main = { cases: inside, argv, env, stdin: INPUT, timeoutMs: CASES_TIMEOUT_MS };
+  const main = {
+    ...{ cases: inside, argv, stdin: INPUT, timeoutMs: CASES_TIMEOUT_MS },
+    env: (place: string) => ({ ...env(place), ...cases }),
+  };
   return {
     ...{ kind: "ready", files, steps: [...outside, main] },
     async [Symbol.asyncDispose]() {
