@@ -22,6 +22,7 @@ import { constants } from "node:os";
 import {
   ARM_SIGNAL,
   ARMED_FOLDER,
+  PRELOAD_FILE,
   REHEARSAL_FOLDER,
   WAKE_FIFO,
   WAKE_RECORD_BYTES,
@@ -39,6 +40,8 @@ const FIFO = `${WINDLASS_RUN_FOLDER}/${WAKE_FIFO}`;
 
 /** kthreadd */
 const KERNEL_THREADS_PARENT = 2;
+/** SIGRTMAX (signal(7)): Node listens to no real-time signal; Go, which catches whatever there is, does. */
+const LAST_SIGNAL = 64;
 
 /** What a program says of its hooks. */
 interface ArmedFile {
@@ -159,14 +162,14 @@ export class HookedPrograms {
     }
   }
 
-  /** All processes that handle the hooks' signal, which nothing else uses: proc(5), SigCgt. */
+  /** All Node processes with our preload file. */
   #hookedProcesses(): number[] {
     const pids = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
     return pids.map(Number).filter((pid) => {
       if (pid === process.pid || this.#kernelThreads.has(pid)) return false;
       const status = statusOf(pid);
       if (parentOf(status) === KERNEL_THREADS_PARENT) this.#kernelThreads.add(pid);
-      return catchesHookSignal(status);
+      return catchesHookSignal(status) && hasPreloadFile(environmentOf(pid));
     });
   }
 
@@ -194,9 +197,32 @@ function parentOf(status: string): number {
   return Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]);
 }
 
-function catchesHookSignal(status: string): boolean {
+/** As it was when the program was started: /proc/PID/environ (proc(5)). */
+function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Whether a process listens for the hooks' signal, as the preload file does. Any other one would take it as the
+ * end, or as nothing, and never report.
+ *
+ * @param status of /proc: SigCgt, the signals that it catches
+ */
+export function catchesHookSignal(status: string): boolean {
   const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
-  return ((caught >> BigInt(constants.signals[ARM_SIGNAL] - 1)) & 1n) === 1n;
+  const catches = (signal: number): boolean => ((caught >> BigInt(signal - 1)) & 1n) === 1n;
+  return catches(constants.signals[ARM_SIGNAL]) && !catches(LAST_SIGNAL);
+}
+
+/** A Node program's children inherit it, whatever they are: it alone does not tell. */
+export function hasPreloadFile(environment: string): boolean {
+  return environment
+    .split("\0")
+    .some((one) => one.startsWith("NODE_OPTIONS=") && one.includes(PRELOAD_FILE));
 }
 
 /** The programs' users write there; mkdir(2) heeds the umask. */
