@@ -125,11 +125,8 @@ function digest(source: FileEntry["source"]): string {
 }
 
 async function notExecutable(path: string): Promise<ImageError> {
-  const [{ describeBinary }, head] = await Promise.all([
-    import("./binary-description.ts"),
-    fileHead(path, undefined),
-  ]);
-  const what = describeBinary(head);
+  const { describeBinary } = await import("./binary-description.ts");
+  const what = describeBinary(fileHead(path));
   const message = `Cannot use ${JSON.stringify(path)}: it is ${what}, no executable and no script`;
   return new ImageError("WL_IMAGE_BINARY_INVALID", message, {
     file: path,
