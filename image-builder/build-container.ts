@@ -60,7 +60,7 @@ export interface ArchiveBuildOptions extends ContainerBuildOptions {
 }
 
 /** Changes when another tree comes of the same image. */
-const TREE_FORMAT = 1;
+const TREE_FORMAT = 2;
 const EXPOSED_PORTS_MAX = 1000;
 
 /**
@@ -134,6 +134,8 @@ async function buildContainer(
     withScratchFolder(cacheDirectory, (folder) =>
       storeTree({ store, memory, signal }, "program", async () => ({
         key: `container ${TREE_FORMAT} ${container.id}`,
+        // Compressing takes longer than all the rest, and reading the tree is slower when it is emulated.
+        compression: "none",
         entries: async () => {
           const unpacked = await unpackContainer(container, { folder, signal });
           warnings.push(...unpacked.warnings);

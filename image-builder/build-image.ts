@@ -6,7 +6,7 @@ import { BASE_GUEST_FILES, baseEntries } from "./base/base-tree.ts";
 import { guestFolder } from "./base/guest-folder.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
 import { ImageError } from "./errors.ts";
-import { writeErofs } from "./filesystems/erofs-writer.ts";
+import { type ErofsOptions, writeErofs } from "./filesystems/erofs-writer.ts";
 import { firstStageExecutable } from "./first-process/first-stage.ts";
 import { initExecutable } from "./first-process/init.ts";
 import { kernelRandomAddon } from "./first-process/kernel-random-addon.ts";
@@ -293,6 +293,8 @@ export async function storeKernel(
 }
 
 export interface TreeRecipe {
+  /** Default "lz4". */
+  readonly compression?: ErofsOptions["compression"];
   /** Changes when the tree may have changed. */
   readonly key: string;
   readonly entries: () => Promise<readonly (TreeEntry | LinkEntry)[]>;
@@ -308,13 +310,11 @@ export async function storeTree(
   kind: "base" | "program",
   recipe: () => Promise<TreeRecipe>,
 ): Promise<StepResult<Part & { uncompressedBytes: number }>> {
-  const { key, entries } = await recipe();
+  const { key, entries, compression = "lz4" } = await recipe();
   const { part, cached } = await memory.recall(kind, `${key} ${WINDLASS_VERSION}`, async () => {
     const tree = orderTree(await entries());
     const wait = signal ? { signal } : {};
-    return await store.blobs.write((path) =>
-      writeErofs(tree, path, { compression: "lz4", ...wait }),
-    );
+    return await store.blobs.write((path) => writeErofs(tree, path, { compression, ...wait }));
   });
   const { digest, sizeBytes, uncompressedBytes } = part;
   return {

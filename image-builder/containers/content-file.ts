@@ -5,7 +5,7 @@ import { withIoError } from "../runtimes/io-error.ts";
 import { containerError, quoted } from "./container-error.ts";
 import type { TarMember } from "./tar-reader.ts";
 
-/** What is gathered before it is written. */
+/** What is gathered before it is written. There are two of these: one is filled while the other is written. */
 const BUFFER_BYTES = 1024 * 1024;
 
 /** How much of something there may be; shared by all layers of an image. */
@@ -17,7 +17,10 @@ export class ContentFile implements AsyncDisposable {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #allowance: Allowance;
-  readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #spare = Buffer.allocUnsafe(BUFFER_BYTES);
+  /** The spare buffer on its way into the file. */
+  #writing: Promise<void> = Promise.resolve();
   /** Where the buffer belongs. */
   #bufferAt = 0;
   #buffered = 0;
@@ -61,11 +64,13 @@ export class ContentFile implements AsyncDisposable {
   /** Nothing is added any more; the content can be read. */
   async finish(): Promise<void> {
     await this.#flush();
+    await this.#writing;
     await withIoError("write", this.path, this.#file.truncate(this.#sizeBytes));
     await this.#file.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing.catch(() => {}); // Whoever gives the file up has its own error.
     await this.#file.close();
   }
 
@@ -84,7 +89,12 @@ export class ContentFile implements AsyncDisposable {
   }
 
   async #flush(): Promise<void> {
-    await this.#writeAll(this.#bufferAt, this.#buffer.subarray(0, this.#buffered));
+    await this.#writing;
+    const full = this.#buffer;
+    this.#writing = this.#writeAll(this.#bufferAt, full.subarray(0, this.#buffered));
+    this.#writing.catch(() => {}); // Thrown by the next flush.
+    this.#buffer = this.#spare;
+    this.#spare = full;
     this.#bufferAt += this.#buffered;
     this.#buffered = 0;
   }

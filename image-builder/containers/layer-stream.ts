@@ -96,7 +96,9 @@ async function* unpacked(
   for await (const piece of stream as AsyncIterable<Uint8Array>) yield piece;
 }
 
-const CHUNKS = { chunkSize: 256 * 1024, highWaterMark: 256 * 1024 } as const;
+/** Another thread unpacks: it goes on by so much while what it has unpacked is hashed and written. */
+const AHEAD_BYTES = 4 * 1024 * 1024;
+const CHUNKS = { chunkSize: 256 * 1024, highWaterMark: AHEAD_BYTES } as const;
 
 function detected(start: Uint8Array): Exclude<Compression, "detect"> {
   if (start[0] === 0x1f && start[1] === 0x8b) return "gzip";

@@ -82,11 +82,26 @@ async function writeFlat(
   node.data = { kind: "flat", firstBlock: file.sizeBytes / BLOCK_BYTES, inlineBytes };
   if (blockPart === 0) return;
   let left = blockPart;
-  for await (const piece of readContent(entry, { signal })) {
+  for await (const piece of oneAhead(readContent(entry, { signal }))) {
     await file.append(piece.subarray(0, left));
     left -= Math.min(left, piece.length);
   }
   await file.pad(BLOCK_BYTES);
+}
+
+/** Asks for the next piece while the one before is used. */
+async function* oneAhead<T>(source: AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    for (let next = source.next(); ; ) {
+      const { done, value } = await next;
+      if (done) return;
+      next = source.next();
+      next.catch(() => {}); // Thrown when it is its turn.
+      yield value;
+    }
+  } finally {
+    await source.return(undefined);
+  }
 }
 
 /** Takes a file's packed segments in order; with the last one it notes where the content lies. */

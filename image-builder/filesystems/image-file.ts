@@ -66,8 +66,12 @@ export class ImageFile implements AsyncDisposable {
   /** Puts the file in its target's place. @returns the SHA-256 of the content, in hex */
   async commit(): Promise<string> {
     await this.#flush();
-    const digest = await this.#digest().catch(refused(this.#target));
-    await this.#handle.datasync().catch(refused(this.#target));
+    // The disk takes it in while it is read once more.
+    const synced = this.#handle.datasync();
+    const [digest] = await Promise.all([this.#digest(), synced]).catch(async (cause) => {
+      await synced.catch(() => {}); // The handle is closed next.
+      return refused(this.#target)(cause);
+    });
     await this.#handle.close();
     this.#state = "closed";
     await rename(this.#partial, this.#target).catch(refused(this.#target));

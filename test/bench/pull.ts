@@ -5,13 +5,14 @@
  */
 import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { uploadBlob } from "../../image-builder/registry/blob-upload.ts";
 import { OCI_MANIFEST } from "../../image-builder/registry/manifest.ts";
 import { RegistryClient } from "../../image-builder/registry/registry-client.ts";
+import { ImageStore } from "../../image-builder/store/image-store.ts";
 import { dockerRegistry, dockerRegistryMissing } from "../support/docker-registry.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 import { type BenchHome, benchHome } from "./rig.ts";
@@ -96,23 +97,17 @@ async function tar(folder: string, names: readonly string[], prefix: string): Pr
 /** @returns milliseconds */
 async function withWindlass(home: BenchHome, reference: string): Promise<number> {
   await rm(join(home.folders.cache, "registry"), { recursive: true, force: true });
-  await rm(join(home.folders.data, "names"), { recursive: true, force: true });
   const env = { ...process.env, WINDLASS_HOME: home.folder, XDG_RUNTIME_DIR: home.folder };
   await forgetProgram(home);
   const args = [cli, "build", "--from", reference, "-t", "bench", "-q"];
   return timed(process.execPath, args, env);
 }
 
-/** Removes the parts of images that are programs, so that they are made again; the base stays. */
+/** Removes the image's tree, so that it is made again; the base stays. */
 async function forgetProgram({ folders }: BenchHome): Promise<void> {
-  const blobs = join(folders.data, "blobs/sha256");
-  for (const name of await readdir(blobs).catch(() => [])) {
-    const path = join(blobs, name);
-    if ((await stat(path)).size > 1024 * 1024) continue;
-    const text = await readFile(path, "utf8");
-    if (!text.startsWith('{\n  "schemaVersion": 1,')) continue;
-    await rm(join(blobs, JSON.parse(text).root.digest), { force: true });
-  }
+  const store = new ImageStore(folders.data);
+  const image = await store.find("bench");
+  if (image) await rm(store.blobs.path(image.config.root.digest));
 }
 
 async function withSkopeo(folder: string, reference: string): Promise<number> {
