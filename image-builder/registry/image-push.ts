@@ -4,11 +4,11 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Image } from "../store/image.ts";
 import type { ImageStore } from "../store/image-store.ts";
-import { pathBeside, replaceFile } from "../store/replace-file.ts";
+import { pathBeside, removeDeadRemains, replaceFile } from "../store/replace-file.ts";
 import { hasBlob, mountBlob, uploadBlob } from "./blob-upload.ts";
 import { dropReply } from "./http-exchange.ts";
 import { type Descriptor, manifestDigest, OCI_MANIFEST } from "./manifest.ts";
-import { type PackedPart, packPart, rememberedPack } from "./packed-part.ts";
+import { type PackedPart, packedFolder, packPart, rememberedPack } from "./packed-part.ts";
 import { manifestName, type RegistryReference } from "./reference.ts";
 import { RegistryClient, type RegistryOptions } from "./registry-client.ts";
 import { registryError } from "./registry-error.ts";
@@ -53,6 +53,7 @@ export async function pushImage(push: ImagePush): Promise<PushedImage> {
     throw registryError("An image cannot be pushed to a digest", "Write HOST/NAME:TAG");
   }
   await using _lock = await store.lock({ shared: true, ...(signal && { signal }) });
+  await removeDeadRemains(packedFolder(push.cacheFolder));
   const config = await store.blobs.read({ digest: image.id });
   using client = new RegistryClient(
     reference.host,
@@ -91,7 +92,7 @@ async function pushPart(
     if (how) return { layer, how };
   }
   const path = store.blobs.path(part.digest);
-  const target = pathBeside(join(cacheFolder, "registry/packed/part"));
+  const target = pathBeside(join(packedFolder(cacheFolder), "part"));
   try {
     const packed = await packPart(cacheFolder, { part, path, target, signal });
     const layer = layerFor(part, packed);

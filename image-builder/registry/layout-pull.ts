@@ -38,6 +38,8 @@ export interface PulledLayout {
   readonly sizeBytes: number;
   /** How much of that had to be fetched. */
   readonly fetchedBytes: number;
+  /** Files of the cache with configuration and layers. */
+  readonly blobPaths: readonly string[];
 }
 
 /** Layers that are on their way at once, as with Docker. */
@@ -61,6 +63,7 @@ export async function pullLayout(pull: LayoutPull): Promise<PulledLayout> {
   const layoutFolder = await writeLayout(registryFolder(cacheFolder), fetched, reference);
   const sizeBytes = [config, ...layers].reduce((sum, { size }) => sum + size, 0);
   return {
+    blobPaths: [config, ...layers].map(({ digest }) => cachedBlobPath(cacheFolder, digest)),
     ...{ layoutFolder, digest: fetched.descriptor.digest, fetchedBytes },
     sizeBytes: sizeBytes + fetched.bytes.length,
   };

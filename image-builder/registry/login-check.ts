@@ -14,7 +14,8 @@ export async function checkLogin(
   options: RegistryOptions = {},
 ): Promise<boolean> {
   using client = new RegistryClient(host, "", { ...options, credentials });
-  const request = { method: "GET", target: "", what: "log in" } as const;
+  const nextWhenRefused = "Check the user's name and the password";
+  const request = { method: "GET", target: "", what: "log in", nextWhenRefused } as const;
   dropReply(await client.request({ ...request, expected: [200] }));
   return client.wasChallenged;
 }

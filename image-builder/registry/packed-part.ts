@@ -166,6 +166,11 @@ class HashedStream extends Transform {
   }
 }
 
+/** Where parts are packed, and what came of it is remembered. */
+export function packedFolder(cacheFolder: string): string {
+  return join(cacheFolder, "registry/packed");
+}
+
 function memoryPath(cacheFolder: string, { digest }: Part): string {
-  return join(cacheFolder, "registry/packed", `${digest}.json`);
+  return join(packedFolder(cacheFolder), `${digest}.json`);
 }

@@ -1,6 +1,8 @@
 /** `windlass build --from HOST/NAME:TAG`: a container image of a registry becomes an image of the store. */
+import { rm } from "node:fs/promises";
 import { buildFromLayout, type ContainerBuildOptions } from "../build-container.ts";
 import type { BuildResult } from "../build-image.ts";
+import { ImageError } from "../errors.ts";
 import { windlassFolders } from "../store/folders.ts";
 import { type PulledLayout, pullLayout, type TransferProgress } from "./layout-pull.ts";
 import { registryReference } from "./reference.ts";
@@ -28,5 +30,12 @@ export async function buildFromRegistry(options: RegistryBuildOptions): Promise<
   const tagged = reference.tag === undefined ? base : `${base}:${reference.tag}`;
   const defaultName = options.defaultName ?? tagged;
   const { layoutFolder, digest } = pulled;
-  return await buildFromLayout({ ...options, defaultName, layoutFolder, reference: digest });
+  try {
+    return await buildFromLayout({ ...options, defaultName, layoutFolder, reference: digest });
+  } catch (error) {
+    // What the cache has may have been damaged since it came: the next attempt begins anew.
+    const isInvalid = error instanceof ImageError && error.code === "WL_IMAGE_CONTAINER_INVALID";
+    if (isInvalid) await Promise.all(pulled.blobPaths.map((path) => rm(path, { force: true })));
+    throw error;
+  }
 }

@@ -32,6 +32,8 @@ export interface RegistryRequest extends Omit<HttpRequest, "url"> {
   readonly target: string | URL;
   /** "download a layer", for `Cannot WHAT: registry ...`. */
   readonly what: string;
+  /** What to do when the registry refuses the user (401, 403); default: be another one. */
+  readonly nextWhenRefused?: string;
   /** Statuses that are answers; every other becomes an error. */
   readonly expected: readonly number[];
 }
@@ -81,7 +83,7 @@ export class RegistryClient implements Disposable {
       reply = await this.#followRedirects(request, reply, url);
     }
     if (request.expected.includes(reply.statusCode ?? 0)) return reply;
-    throw await this.#refusal(request.what, reply);
+    throw await this.#refusal(request, reply);
   }
 
   /** Whether the registry wanted to know who we are. */
@@ -216,7 +218,10 @@ export class RegistryClient implements Disposable {
     return registryError(message, login);
   }
 
-  async #refusal(what: string, reply: IncomingMessage): Promise<ImageError> {
+  async #refusal(
+    { what, nextWhenRefused }: RegistryRequest,
+    reply: IncomingMessage,
+  ): Promise<ImageError> {
     const status = reply.statusCode ?? 0;
     const { documentMs } = this.exchanges;
     const bytes = await readBody(reply, {
@@ -226,7 +231,8 @@ export class RegistryClient implements Disposable {
     const said = words === "" ? "" : ` (${words})`;
     return registryError(
       `Cannot ${what}: registry "${this.host}" answers ${status}${said}`,
-      nextStep(status, this.host, reply.headers["retry-after"]),
+      (isRefusal(status) ? nextWhenRefused : undefined) ??
+        nextStep(status, this.host, reply.headers["retry-after"]),
     );
   }
 
@@ -260,8 +266,12 @@ function firstError(text: string): string {
   }
 }
 
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403;
+}
+
 function nextStep(status: number, host: string, retryAfter: string | undefined): string {
-  if (status === 401 || status === 403) {
+  if (isRefusal(status)) {
     return `Check that your user may do that; "windlass login ${host}" changes the user`;
   }
   if (status === 404) return "Check the name and the tag";

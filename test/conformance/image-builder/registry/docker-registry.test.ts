@@ -140,6 +140,7 @@ check("a password is asked for, tried, and used", async () => {
   const wrong = { user: "tester", password: "wrong" };
   const denied = await checkLogin(guarded.host, wrong).catch((error) => error);
   assert.match(denied.message, /answers 401 \(UNAUTHORIZED/);
+  assert.is(denied.facts.next, "Check the user's name and the password");
   assert.is(await checkLogin(guarded.host, TEST_USER), true);
   assert.is(await checkLogin(open.host, TEST_USER), false);
   await pushImage({ ...push, credentials: TEST_USER });
