@@ -67,6 +67,31 @@ int main(int count, char **words) {
 `;
 const PART = "int part(int number) { return number; }\n";
 
+/** Leads the C library to what it opens by itself: the unwinder, name services, character sets. */
+const OPENS = `
+#include <iconv.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *wait(void *nothing) { for (;;) pause(); return nothing; }
+int main(int count, char **words) {
+  pthread_t thread;
+  void *end;
+  pthread_create(&thread, 0, wait, 0);
+  pthread_cancel(thread);
+  pthread_join(thread, &end);
+  struct addrinfo *address;
+  int refused = getaddrinfo("localhost", "80", 0, &address);
+  struct passwd *root = getpwnam("root");
+  int converts = iconv_open("UTF-8", "ISO-8859-15") != (iconv_t)-1;
+  printf("%d %d %s %d\\n", end == PTHREAD_CANCELED, refused, root ? root->pw_dir : "", converts);
+  return count > 1 ? atoi(words[1]) : 99;
+}
+`;
+
 /** By name: how to compile it from the two sources, or from one and a library beside it. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   pie: ["gcc", "-pie", "-fPIE", "who.c", "part.c"],
@@ -94,28 +119,38 @@ for number, name in enumerate(sys.argv[1:]):
 sys.exit(9)
 `;
 
-withMachine("all of them start, with glibc and with musl; scripts, too", async ({ signal }) => {
-  const names = [...Object.keys(KINDS), "script"];
-  const folder = await rig.project("kinds", {
-    "who.c": WHO,
-    "part.c": PART,
-    "run-all": RUN_ALL,
-    script: '#!/bin/sh\nexec ./pie "$@"\n',
-    "windlass.yaml": `runtime: native\ncommand: ./run-all\nargs: [${names}]\ninclude: [/bin/sh]\n`,
-  });
-  // Without a C library, so that it serves both.
-  await compile(folder, ["gcc", "-shared", "-nostdlib", "-o", "libpart.so", "part.c"], signal);
-  for (const [name, words] of Object.entries(KINDS)) {
-    await compile(folder, [...words, "-o", name], signal);
-  }
-  await chmod(join(folder, "script"), 0o755);
-  // Its owner is root in the image: it is not kept, as README says.
-  await chmod(join(folder, "pie"), 0o4755);
-  await rig.build(folder, { name: "kinds" });
-  const { exitCode, output } = await outcome("kinds", signal);
-  assert.is(output, names.map((name, number) => `${name} ${number} 1000 \n`).join(""));
-  assert.is(exitCode, 9);
-});
+withMachine(
+  "all of them start, with glibc and with musl, and open what no file says",
+  async ({ signal }) => {
+    const says = Object.fromEntries(
+      [...Object.keys(KINDS), "script"].map((kind) => [kind, "1000"]),
+    );
+    const expected = Object.entries({ ...says, opens: "1 0 /root 1" });
+    const names = expected.map(([kind]) => kind);
+    const folder = await rig.project("kinds", {
+      "who.c": WHO,
+      "part.c": PART,
+      "opens.c": OPENS,
+      "run-all": RUN_ALL,
+      script: '#!/bin/sh\nexec ./pie "$@"\n',
+      "windlass.yaml": `runtime: native\ncommand: ./run-all\nargs: [${names}]\ninclude: [/bin/sh]\n`,
+    });
+    // Without a C library, so that it serves both.
+    await compile(folder, ["gcc", "-shared", "-nostdlib", "-o", "libpart.so", "part.c"], signal);
+    for (const [name, words] of Object.entries(KINDS)) {
+      await compile(folder, [...words, "-o", name], signal);
+    }
+    await compile(folder, ["gcc", "-pthread", "opens.c", "-o", "opens"], signal);
+    await chmod(join(folder, "script"), 0o755);
+    // Its owner is root in the image: it is not kept, as README says.
+    await chmod(join(folder, "pie"), 0o4755);
+    await rig.build(folder, { name: "kinds" });
+    const { exitCode, output } = await outcome("kinds", signal);
+    const lines = expected.map(([kind, words], number) => `${kind} ${number} ${words} \n`);
+    assert.is(output, lines.join(""));
+    assert.is(exitCode, 9);
+  },
+);
 
 /** Opens a library by a name that stands nowhere in it. */
 const OPENER = `
