@@ -3,8 +3,10 @@
  * by the command line, and booted once: what its configuration says holds in the guest, and its tree is the one
  * that umoci unpacks. The same busybox looks at both.
  */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, copyFileSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { get } from "node:http";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
@@ -13,10 +15,15 @@ import * as assert from "uvu/assert";
 import type { ExecReply } from "../../guest/api/exec.ts";
 import type { GuestClient } from "../../host-tools/guest-client/guest-client.ts";
 import { fill, packFolder, programsMissing, writeLayout } from "../support/container-layout.ts";
-import { dockerRegistry, dockerRegistryMissing } from "../support/docker-registry.ts";
+import {
+  type DockerRegistry,
+  dockerRegistry,
+  dockerRegistryMissing,
+} from "../support/docker-registry.ts";
 import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
+import { archiveOf } from "../unit/image-builder/containers/layer-fixture.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../host-tools/cli/main.ts");
 const TSX = import.meta.resolve("tsx");
@@ -29,6 +36,7 @@ const missing =
 let rig: Rig;
 let files: TemporaryFolder;
 let client: GuestClient;
+let registry: DockerRegistry;
 
 const test = suite("container image", {
   timeoutMs: 240_000,
@@ -37,7 +45,10 @@ const test = suite("container image", {
       rig = await machineRig();
       files = await temporaryFolder();
       makeImage(files);
-      await pushAndBuild(signal);
+      registry = await dockerRegistry({ signal });
+      const reference = await push("layout", "team/site:1", signal);
+      const { code, err } = await buildFrom(reference, "site", signal);
+      assert.is(code, 0, err);
       const { readiness } = await rig.boot({ image: "site", name: "site", publishAll: true });
       assert.is(readiness, "ready");
       ({ client } = await rig.instances.client("site"));
@@ -45,6 +56,7 @@ const test = suite("container image", {
     async teardown() {
       await client?.close();
       await rig?.[Symbol.asyncDispose]();
+      await registry?.[Symbol.asyncDispose]();
       await files?.[Symbol.asyncDispose]();
     },
   }),
@@ -148,17 +160,28 @@ function makeImage({ file }: TemporaryFolder): void {
   writeLayout(file("layout"), archives, CONFIG);
 }
 
-async function pushAndBuild(signal: AbortSignal): Promise<void> {
-  await using registry = await dockerRegistry({ signal });
-  const reference = `${registry.host}/team/site:1`;
-  const layout = `oci:${files.file("layout")}:test`;
+/** @returns what it is called in the registry */
+async function push(layout: string, name: string, signal: AbortSignal): Promise<string> {
+  const reference = `${registry.host}/${name}`;
   const copy = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
-  await run("skopeo", [...copy, layout, `docker://${reference}`], { signal });
-  const args = ["build", "--from", reference, "-t", "site", "-q"];
+  const from = `oci:${files.file(layout)}:test`;
+  await run("skopeo", [...copy, from, `docker://${reference}`], { signal });
+  return reference;
+}
+
+async function buildFrom(
+  reference: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly code: number; readonly err: string }> {
   const { path } = rig.folder;
-  await run(process.execPath, ["--import", TSX, MAIN, ...args], {
-    ...{ signal, env: { ...process.env, WINDLASS_HOME: path, XDG_RUNTIME_DIR: path } },
+  const args = ["--import", TSX, MAIN, "build", "--from", reference, "-t", name, "-q"];
+  const child = spawn(process.execPath, args, {
+    ...{ signal, stdio: ["ignore", "ignore", "pipe"] },
+    env: { ...process.env, WINDLASS_HOME: path, XDG_RUNTIME_DIR: path },
   });
+  const [err, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  return { code, err };
 }
 
 function withMachine(
@@ -226,6 +249,36 @@ withMachine("its tree is what umoci unpacks", async ({ signal }) => {
   const volume = await exec(["busybox", "ls", "-d", "/var/empty/data"], signal);
   assert.is(volume.exitCode, 0);
 });
+
+withMachine(
+  "an image that leads out of its root is refused, and nothing is left of it",
+  async ({ signal }) => {
+    const names = ["../../../../escaped", "etc/../../escaped"];
+    const archives = await Promise.all(names.map((name) => archiveOf([{ name, text: "x" }])));
+    writeLayout(files.file("evil"), archives, CONFIG);
+    const reference = await push("evil", "evil:1", signal);
+    const before = await everyFile();
+    const { code, err } = await buildFrom(reference, "evil", signal);
+    assert.is(code, 1);
+    assert.match(err, "WL_IMAGE_CONTAINER_INVALID");
+    assert.match(err, "leads out of its folder");
+    // The manifest stays; what may have been damaged on the way here is fetched anew next time.
+    const added = (await everyFile()).filter((path) => !before.includes(path));
+    const isManifest = (path: string): boolean => /registry\/(layouts|blobs\/sha256)\//.test(path);
+    assert.equal(
+      added.filter((path) => !isManifest(path)),
+      [],
+    );
+    assert.is(added.filter((path) => path.includes("registry/blobs/sha256")).length, 1);
+  },
+);
+
+/** Of everything that this suite has made. */
+async function everyFile(): Promise<string[]> {
+  const folders = [rig.folder.path, files.path];
+  const names = await Promise.all(folders.map((folder) => readdir(folder, { recursive: true })));
+  return names.flat();
+}
 
 withMachine(
   "it stops by the signal that the image names; the program had all it was to have",

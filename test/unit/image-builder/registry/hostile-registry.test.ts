@@ -154,6 +154,70 @@ const breakOff = (response: ServerResponse): void => {
   setTimeout(() => response.destroy(), BREAKS_OFF_MS);
 };
 
+test("a blob that stalls is given up; what came is kept", async () => {
+  const { error, files } = await blobError((_request, response) => {
+    response.writeHead(200, { "content-length": String(content.length) });
+    response.write(content.subarray(0, 5));
+  }, 50);
+  assert.is(error.code, "WL_IMAGE_REGISTRY");
+  assert.match(error.message, /said nothing for 0\.05 s/);
+  assert.equal(files, ["blob.partial"]);
+});
+
+test("a registry that goes on elsewhere, or denies the rest, is refused; what came is not kept", async () => {
+  const headers = { "content-range": `bytes 3-20/${content.length}` };
+  const cases: readonly [number, Record<string, string>, RegExp][] = [
+    [206, headers, /it sends another range/],
+    [206, {}, /it sends another range/],
+    [416, {}, /it has less than it said/],
+  ];
+  for (const [status, more, expected] of cases) {
+    const { error, files } = await blobError((request, response) => {
+      if (request.headers.range !== undefined) response.writeHead(status, more).end("x");
+      else {
+        response.writeHead(200, { "content-length": String(content.length) });
+        response.write(content.subarray(0, 5), () => breakOff(response));
+      }
+    });
+    assert.match(error.message, expected);
+    assert.equal(files, []);
+  }
+});
+
+test("a blob is not fetched from another scheme, nor in a circle", async () => {
+  for (const [location, expected] of [
+    ["file:///etc/passwd", /sends us to/],
+    ["ftp://127.0.0.1/x", /sends us to/],
+    ["http://[", /redirects to no address/],
+    ["?again", /redirects in a loop/],
+  ] as const) {
+    const { error, files } = await blobError((_request, response) => {
+      response.writeHead(302, { location }).end();
+    });
+    assert.is(error.code, "WL_IMAGE_REGISTRY");
+    assert.match(error.message, expected);
+    assert.equal(files, ["blob.partial"]);
+  }
+});
+
+test("a server of tokens that sends anything but one is refused", async () => {
+  for (const [answer, expected] of [
+    ["x".repeat(300_000), /larger than 262144 bytes/],
+    ["{}", /gives no token/],
+    ['{"token": "a b\\r\\nx: y"}', /gives no token/],
+    ['{"token": 7}', /gives no token/],
+  ] as const) {
+    const { message } = await manifestError((request, response) => {
+      if (request.url?.startsWith("/token")) response.end(answer);
+      else {
+        const realm = `http://${request.headers.host}/token`;
+        response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}"` }).end();
+      }
+    });
+    assert.match(message, expected);
+  }
+});
+
 test("a blob that always breaks off is given up; what came is kept", async () => {
   const { error, files, requests } = await blobError((_request, response) => {
     response.writeHead(200, { "content-length": String(content.length) });
