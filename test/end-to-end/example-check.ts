@@ -26,25 +26,61 @@ export interface ServerExample {
 /** @throws when the example does not build, does not answer as it should, or ends with another status */
 export async function checkServer(
   home: CliHome,
-  { example, path = "/", expected, stopStatus = 0, isThread = false }: ServerExample,
+  server: ServerExample,
   signal: AbortSignal,
 ): Promise<void> {
-  const succeed = async (args: readonly string[]): Promise<string> => {
-    const { exitCode, stdout, stderr } = await home.windlass(args, { signal });
-    assert.is(exitCode, 0, stderr);
-    return stdout;
-  };
+  const { example, stopStatus = 0, isThread = false } = server;
   const folder = await exampleProject(home, example, signal);
-  await succeed(["build", folder, "-t", example]);
-  const options = ["-d", "--rm", "--name", example, "-p", "8080", "--bootchart", "--json"];
-  const { readiness, ports, bootchart } = JSON.parse(await succeed(["run", ...options, example]));
+  await succeed(home, ["build", folder, "-t", example], signal);
+  const { readiness, bootchart } = await start(home, server, ["--bootchart"], signal);
   assert.is(readiness, "ready");
   checkBootchart(bootchart, isThread);
-  const reply = await fetch(`http://127.0.0.1:${ports[0].hostPort}${path}`, { signal });
+  const [stopped] = JSON.parse(await succeed(home, ["stop", "--json", example], signal));
+  assert.is(stopped.exitCode, stopStatus);
+}
+
+/**
+ * Saves a machine of an image that is there, and starts a clone of it.
+ *
+ * @throws when there is none, or it does not answer as it should
+ */
+export async function checkClone(
+  home: CliHome,
+  server: ServerExample,
+  signal: AbortSignal,
+): Promise<void> {
+  const { example } = server;
+  await succeed(home, ["template", "create", example, "-t", example], signal);
+  const { boot } = await start(home, server, [], signal);
+  assert.is(boot.kind, "clone", boot.why);
+  await succeed(home, ["kill", example], signal);
+  await succeed(home, ["template", "rm", example], signal);
+}
+
+/** Runs its image in the background, and asks it. @returns what the command said */
+async function start(
+  home: CliHome,
+  { example, path = "/", expected }: ServerExample,
+  options: readonly string[],
+  signal: AbortSignal,
+) {
+  const all = ["-d", "--rm", "--name", example, "-p", "8080", "--json", ...options];
+  const started = JSON.parse(await succeed(home, ["run", ...all, example], signal));
+  const [{ hostPort }] = started.ports;
+  const reply = await fetch(`http://127.0.0.1:${hostPort}${path}`, { signal });
   assert.is(reply.status, 200);
   assert.match(await reply.text(), expected);
-  const [stopped] = JSON.parse(await succeed(["stop", "--json", example]));
-  assert.is(stopped.exitCode, stopStatus);
+  return started;
+}
+
+async function succeed(
+  home: CliHome,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  const { exitCode, stdout, stderr } = await home.windlass(args, { signal });
+  assert.is(exitCode, 0, stderr);
+  return stdout;
 }
 
 /** Every part of a boot took some time, the guest's own parts too. */

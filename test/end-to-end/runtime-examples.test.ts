@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { findTool } from "../../image-builder/runtimes/toolchain.ts";
 import { suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
-import { checkServer, exampleProject } from "./example-check.ts";
+import { checkClone, checkServer, exampleProject } from "./example-check.ts";
 import { OTHER_SERVERS, type OtherServer, WASI_HELLO } from "./other-examples.ts";
 
 let home: CliHome;
@@ -27,6 +27,10 @@ for (const server of OTHER_SERVERS) {
       await bringTool(server, signal);
       await checkServer(home, server, signal);
     });
+    // Its runtime catches every signal, also that which asks Node programs to sleep.
+    if (server.example === "go-http") {
+      test(`${server.example} is cloned`, ({ signal }) => checkClone(home, server, signal));
+    }
   }
 }
 
