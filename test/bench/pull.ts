@@ -13,6 +13,7 @@ import { uploadBlob } from "../../image-builder/registry/blob-upload.ts";
 import { OCI_MANIFEST } from "../../image-builder/registry/manifest.ts";
 import { RegistryClient } from "../../image-builder/registry/registry-client.ts";
 import { ImageStore } from "../../image-builder/store/image-store.ts";
+import { programsMissing } from "../support/container-layout.ts";
 import { dockerRegistry, dockerRegistryMissing } from "../support/docker-registry.ts";
 import { type BenchReport, report, Samples } from "./bench.ts";
 import { type BenchHome, benchHome } from "./rig.ts";
@@ -22,7 +23,7 @@ const cli = join(import.meta.dirname, "../../dist/host-tools/cli/main.js");
 const root = join(import.meta.dirname, "../..");
 
 export async function benchPull(runs = RUNS): Promise<BenchReport> {
-  const missing = await dockerRegistryMissing();
+  const missing = (await dockerRegistryMissing()) ?? programsMissing("skopeo", "umoci");
   if (missing !== undefined) throw new Error(missing);
   const samples = new Samples();
   await using home = await benchHome();
