@@ -54,7 +54,7 @@ export interface Runtime {
   collect(request: RuntimeRequest): Promise<RuntimeProject>;
   /** Files of a new project, by their path (windlass init). */
   starter(name: string): Readonly<Record<string, string>>;
-  /** What its author does next, in its folder, where that is not `windlass run -p 8080`. */
+  /** What its author does next, in its folder, where that is not `windlass run -p 8080 .`. */
   readonly starterUse?: string;
 }
 

@@ -16,7 +16,7 @@ createServer((_request, response) => {
 export interface Starter {
   /** Text by path, at least one. */
   readonly files: Readonly<Record<string, string>>;
-  /** What its author does next, in its folder, where that is not `windlass run -p 8080`. */
+  /** What its author does next, in its folder, where that is not `windlass run -p 8080 .`. */
   readonly use?: string | undefined;
 }
 

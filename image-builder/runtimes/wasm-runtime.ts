@@ -115,7 +115,7 @@ export const wasmRuntime: Runtime = {
   packages: [],
   collect,
   starter: () => ({ "make.mjs": WASM_MAKE }),
-  starterUse: "node make.mjs && windlass run --rm",
+  starterUse: "node make.mjs && windlass run --rm .",
 };
 
 /** Of the engine: TypeScript knows it with the browser's library only. */

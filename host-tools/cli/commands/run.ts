@@ -44,6 +44,7 @@ export const execute: Execute<"run"> = async (invocation) => {
   const { bootchart } = options;
   try {
     if (!options.detach) {
+      for (const line of isQuiet ? [] : chosenPorts(started, create.publish)) output.note(line);
       const { interactive } = options;
       return await foreground(started, { ...invocation, instances, interactive, bootchart });
     }
@@ -56,6 +57,16 @@ export const execute: Execute<"run"> = async (invocation) => {
     throw error;
   }
 };
+
+/** As "windlass port" has them: those that nobody but us can know. */
+function chosenPorts({ record }: Instance, asked: CreateOptions["publish"] = []): string[] {
+  const own = new Set(asked.map(({ hostPort }) => hostPort));
+  const chosen = record.launch?.forwards.filter(({ hostPort }) => !own.has(hostPort)) ?? [];
+  return chosen.map(
+    ({ guestPort, protocol, hostAddress, hostPort }) =>
+      `${guestPort}/${protocol} -> ${hostAddress}:${hostPort}`,
+  );
+}
 
 /** Whether the program ever ran: then there is a journal to keep. */
 async function hasBegun(instances: Instances, instance: Instance): Promise<boolean> {

@@ -57,7 +57,7 @@ test("a module has to be made first", async () => {
   await using folder = await projectFolder();
   assert.match(
     await initIn(folder.path, { runtime: "wasm" }),
-    `Next: cd ${folder.path} && node make.mjs && windlass run --rm\n`,
+    `Next: cd ${folder.path} && node make.mjs && windlass run --rm .\n`,
   );
 });
 
