@@ -1,5 +1,8 @@
 require "socket"
 
+# Lines are in the logs as they are printed.
+$stdout.sync = true
+
 # As for every program, SIGTERM is how it is asked to end: here with status 0.
 trap("TERM") { exit }
 

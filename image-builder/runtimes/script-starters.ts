@@ -35,6 +35,9 @@ if __name__ == "__main__":
 
 export const RUBY_SERVER = String.raw`require "socket"
 
+# Lines are in the logs as they are printed.
+$stdout.sync = true
+
 # As for every program, SIGTERM is how it is asked to end: here with status 0.
 trap("TERM") { exit }
 
