@@ -61,11 +61,18 @@ export class ByteReader {
   }
 
   async skip(count: number): Promise<void> {
-    for (let left = count; left > 0; ) {
-      const piece = await this.some(left);
-      if (!piece) throw cutOff(this.#takenBytes);
-      left -= piece.length;
+    if ((await this.skipAtMost(count)) < count) throw cutOff(this.#takenBytes);
+  }
+
+  /** @returns how many bytes there were to skip */
+  async skipAtMost(count: number): Promise<number> {
+    let skipped = 0;
+    while (skipped < count) {
+      const piece = await this.some(count - skipped);
+      if (!piece) break;
+      skipped += piece.length;
     }
+    return skipped;
   }
 
   /** Reads to the end, so that whoever counts or hashes the stream sees all of it. */

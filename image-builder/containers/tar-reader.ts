@@ -137,7 +137,9 @@ async function* readMember(
     positionBytes: start,
     content: () => memberContent(reader, storedBytes - mapBytes, map),
   };
-  await reader.skip(start - mapBytes + paddedBytes(storedBytes) - reader.positionBytes);
+  await reader.skip(start - mapBytes + storedBytes - reader.positionBytes);
+  // umoci's insert ends an archive right behind the last file's content; Go's reader takes that, too.
+  await reader.skipAtMost(paddedBytes(storedBytes) - storedBytes);
 }
 
 async function sparseMapOf(

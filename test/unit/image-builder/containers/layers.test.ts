@@ -171,6 +171,19 @@ test("wrong digests, sizes and bombs are refused", async () => {
   assert.match(await refusal(applied([layerOf(torn)])), /unpacked|cut off/);
 });
 
+test("an archive may end behind its last content, without padding, and nowhere before", async () => {
+  const archive = await archiveOf([{ name: "f", text: "content" }]);
+  const at = 512 + "content".length;
+  for (const end of [at, at + 100, 1024, 1024 + 512]) {
+    const { entries } = await applied([layerOf(archive.subarray(0, end))]);
+    assert.is(entries.get("/f")?.kind, "file", String(end));
+  }
+  for (const end of [at - 1, 511, 100]) {
+    const cut = applied([layerOf(archive.subarray(0, end))]);
+    assert.match(await refusal(cut), /cut off/, String(end));
+  }
+});
+
 test("zstd is unpacked and bounded where Node has it, and refused in words where not", async () => {
   const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Buffer) => Buffer };
   const archive = await archiveOf([{ name: "zeros", text: "0".repeat(1_000_000) }]);
