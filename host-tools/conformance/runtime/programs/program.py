@@ -160,9 +160,10 @@ def timer_monotonic():
 
 def timer_100():
     fired, timers = [], sched.scheduler(time.monotonic, time.sleep)
+    start = time.monotonic()
     # Set in another order than theirs.
     for index in sorted(range(100), key=lambda index: index * 37 % 100):
-        timers.enter((index + 1) * 0.002, 1, fired.append, (index,))
+        timers.enterabs(start + (index + 1) * 0.002, 1, fired.append, (index,))
     timers.run()
     need(fired == list(range(100)), "out of order")
 
