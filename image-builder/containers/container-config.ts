@@ -19,6 +19,10 @@ export interface ContainerConfig {
   readonly health?: Health | undefined;
 }
 
+/** Of one argument or variable with its closing zero: MAX_ARG_STRLEN of Linux (include/uapi/linux/binfmts.h). */
+const TEXT_BYTES_MAX = 128 * 1024;
+/** Of all of them as JSON: half of what the store takes for a configuration. */
+const TEXTS_BYTES_MAX = 512 * 1024;
 const NANOSECONDS_PER_MS = 1_000_000;
 /** Docker's, where the image says nothing. */
 const HEALTH_DEFAULT_MS = 30_000;
@@ -41,6 +45,8 @@ export function parseConfig(document: Document): { config: ContainerConfig; diff
   const diffIds = rootfs.texts("diff_ids").map((text) => parseDigest(text, rootfs.title));
   const config = document.document("config") ?? new Document("config", {});
   const workdir = config.text("WorkingDir") || "/";
+  const test = config.document("Healthcheck")?.texts("Test") ?? [];
+  checkRoom([...["Entrypoint", "Cmd", "Env"].flatMap((key) => config.texts(key)), ...test]);
   return {
     diffIds,
     config: {
@@ -55,6 +61,20 @@ export function parseConfig(document: Document): { config: ContainerConfig; diff
       health: healthOf(config.document("Healthcheck")),
     },
   };
+}
+
+function checkRoom(texts: readonly string[]): void {
+  const longest = Math.max(0, ...texts.map((text) => Buffer.byteLength(text)));
+  if (longest >= TEXT_BYTES_MAX) {
+    throw containerError(
+      `An argument or variable of the image has ${longest} bytes, Linux allows ${TEXT_BYTES_MAX - 1}`,
+    );
+  }
+  const total = Buffer.byteLength(JSON.stringify(texts));
+  if (total <= TEXTS_BYTES_MAX) return;
+  throw containerError(
+    `The image's arguments and variables have ${total} bytes, more than ${TEXTS_BYTES_MAX}`,
+  );
 }
 
 function variables(lines: readonly string[]): Record<string, string> {

@@ -53,6 +53,8 @@ test("what is of another kind is refused", async () => {
     [{ Entrypoint: "/init" }, /"Entrypoint".* is no list/],
     [{ Cmd: [1] }, /"Cmd".* holds something that is no string/],
     [{ Cmd: ["a\0b"] }, /"Cmd".* holds a zero byte/],
+    [{ Cmd: ["x".repeat(200_000)] }, /has 200000 bytes, Linux allows 131071/],
+    [{ Env: Array(9000).fill(`A=${"x".repeat(100)}`) }, /variables have 945001 bytes, more than/],
     [{ Env: ["NAME"] }, /"NAME", which is no NAME=VALUE/],
     [{ Env: ["=x"] }, /which is no NAME=VALUE/],
     [{ Env: { A: "b" } }, /"Env".* is no list/],
