@@ -54,7 +54,7 @@ let client: GuestClient;
 let journal: AsyncIterator<JournalRecord>;
 
 const test = suite("program as a thread", {
-  timeoutMs: 120_000,
+  timeoutMs: 60_000,
   ...(missing === undefined && {
     async setup() {
       rig = await machineRig();
