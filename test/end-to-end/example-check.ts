@@ -83,7 +83,7 @@ async function succeed(
   return stdout;
 }
 
-/** Every part of a boot took some time, the guest's own parts too. */
+/** It has every part of a boot, in their order, the guest's own parts too. */
 function checkBootchart({ spans, totalMs }: Bootchart, isThread: boolean): void {
   const phases = ["prepare", "qemu", "firmware", "kernel", "init"];
   const last = [...(isThread ? ["agent"] : []), "program", "rest-api", "answer"];
@@ -91,10 +91,9 @@ function checkBootchart({ spans, totalMs }: Bootchart, isThread: boolean): void 
     spans.map(({ phase }) => phase),
     [...phases, ...last],
   );
-  for (const phase of ["qemu", "kernel", "init", "program"]) {
-    const { beginMs, endMs } = spans.find((span) => span.phase === phase) ?? {};
-    assert.ok((beginMs ?? 0) < (endMs ?? 0), phase);
-  }
+  // On a busy host the guest's kernel may be through before this command has heard of QEMU.
+  for (const { phase, beginMs, endMs } of spans) assert.ok(beginMs <= endMs, phase);
+  assert.ok(totalMs > 0);
   assert.is(spans.at(-1)?.endMs, totalMs);
 }
 
