@@ -4,6 +4,9 @@ import type { OperationSchemas } from "./operation-schemas.ts";
 import { Parent } from "./parent.ts";
 import { ProgramHooks } from "./program-hooks.ts";
 
+/** What a timer of Node's can wait, 24 days: a longer one goes off at once. Milliseconds. */
+export const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const HealthCheck = Type.Union(
   [
     Type.Object(
@@ -30,8 +33,16 @@ export type HealthCheck = Static<typeof HealthCheck>;
 export const Health = Type.Object(
   {
     check: HealthCheck,
-    intervalMs: Type.Integer({ minimum: 100, description: "Between two checks" }),
-    timeoutMs: Type.Integer({ minimum: 1, description: "A check that takes longer has failed" }),
+    intervalMs: Type.Integer({
+      minimum: 100,
+      maximum: TIMER_MS_MAX,
+      description: "Between two checks",
+    }),
+    timeoutMs: Type.Integer({
+      minimum: 1,
+      maximum: TIMER_MS_MAX,
+      description: "A check that takes longer has failed",
+    }),
     retries: Type.Integer({ minimum: 1, description: "Failures in a row that make it unhealthy" }),
     startPeriodMs: Type.Integer({ minimum: 0, description: "Failures this early do not count" }),
   },

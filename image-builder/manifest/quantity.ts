@@ -1,15 +1,21 @@
 /** The quantities that people write in a manifest, turned into numbers with a unit. */
 import type { ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
+import { TIMER_MS_MAX } from "../../guest/api/program.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const MIB_PER_UNIT: Readonly<Record<string, number>> = { M: 1, G: 1024, T: 1024 * 1024 };
 
 /**
  * @param duration milliseconds, or "500ms", "5s", "1.5m", "1h"
- * @throws {RangeError} when it is neither
+ * @throws {RangeError} when it is neither, or longer than a timer can wait
  */
 export function durationMs(duration: number | string): number {
-  if (typeof duration === "number") return duration;
+  const ms = typeof duration === "number" ? duration : writtenMs(duration);
+  if (ms <= TIMER_MS_MAX) return ms;
+  throw new RangeError(`${JSON.stringify(duration)} is more than 24 days`);
+}
+
+function writtenMs(duration: string): number {
   const [, amount, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)$/.exec(duration) ?? [];
   const factor = MS_PER_UNIT[unit ?? ""];
   if (factor === undefined) throw new RangeError(`${JSON.stringify(duration)} is no duration`);

@@ -63,7 +63,8 @@ export function settingsOf(
   const scratch = disk === undefined ? undefined : attempt(["scratch"], () => scratchOf(disk));
   const program = programOf(file, document, words);
   const tcp = ports?.find((port) => port.protocol === "tcp")?.port;
-  const health = file.health && healthOf(file.health, document, tcp);
+  const checks = file.health;
+  const health = checks && attempt(["health"], () => healthOf(checks, document, tcp));
   const runtime = file.runtime === undefined ? undefined : runtimeOf(file.runtime);
   return {
     ...(file.name !== undefined && { name: file.name }),

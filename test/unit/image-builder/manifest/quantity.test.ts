@@ -20,6 +20,8 @@ test("reads durations as milliseconds", () => {
     assert.is(durationMs(text), ms);
   }
   for (const text of ["5", "5 s", "-1s", "s", "1d"]) assert.throws(() => durationMs(text));
+  assert.is(durationMs("596h"), 596 * 3_600_000);
+  for (const long of ["597h", 2 ** 31]) assert.throws(() => durationMs(long), "24 days");
 });
 
 test("reads sizes as MiB, with suffixes in powers of 1024", () => {
