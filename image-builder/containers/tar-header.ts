@@ -21,7 +21,6 @@ export const TAR_BLOCK_BYTES = 512;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export interface TarHeader {
-  readonly name: string;
   readonly type: string;
   readonly mode: number;
   readonly uid: number;
@@ -29,8 +28,7 @@ export interface TarHeader {
   readonly sizeBytes: number;
   /** Since 1970; may be negative. */
   readonly modifiedSeconds: number;
-  readonly linkName: string;
-  /** The block, for what only some members have. */
+  /** The block, for names, and for what only some members have. */
   readonly block: Buffer;
 }
 
@@ -41,22 +39,34 @@ export interface TarHeader {
 export function decodeTarHeader(block: Buffer): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
   checkSum(block);
-  const magic = block.toString("latin1", 257, 265);
-  const isUstar = magic.startsWith("ustar\0");
-  const isStar = isUstar && block.toString("latin1", 508, 512) === "tar\0";
-  const prefix = isUstar ? text(block, 345, isStar ? 131 : 155) : "";
-  const name = text(block, 0, 100);
   return {
-    name: prefix === "" ? name : `${prefix}/${name}`,
     type: String.fromCharCode(block.readUInt8(156)),
     mode: tarNumber(block, 100, 8),
     uid: tarNumber(block, 108, 8),
     gid: tarNumber(block, 116, 8),
     sizeBytes: tarNumber(block, 124, 12),
     modifiedSeconds: tarNumber(block, 136, 12),
-    linkName: text(block, 157, 100),
     block,
   };
+}
+
+/**
+ * The header's own name. Only for a member that no longer name stands before: then this one is what of the longer
+ * one fits into 100 bytes, and tar cuts also in the middle of a character.
+ *
+ * @throws {ImageError} WL_IMAGE_CONTAINER_INVALID when it is not UTF-8
+ */
+export function headerName({ block }: TarHeader): string {
+  const isUstar = block.toString("latin1", 257, 263) === "ustar\0";
+  const isStar = isUstar && block.toString("latin1", 508, 512) === "tar\0";
+  const prefix = isUstar ? text(block, 345, isStar ? 131 : 155) : "";
+  const name = text(block, 0, 100);
+  return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+/** The header's own target of a link; as `headerName`. @throws {ImageError} WL_IMAGE_CONTAINER_INVALID */
+export function headerLinkName({ block }: TarHeader): string {
+  return text(block, 157, 100);
 }
 
 /** @throws {ImageError} WL_IMAGE_CONTAINER_INVALID when it is not UTF-8 */
@@ -65,7 +75,9 @@ export function decodeText(bytes: Uint8Array): string {
     return UTF8.decode(bytes);
   } catch {
     const shown = Buffer.from(bytes.subarray(0, 100)).toString("latin1");
-    throw containerError(`The name ${quoted(shown)} is not UTF-8`);
+    throw containerError(`The name ${quoted(shown)} is not UTF-8`, {
+      next: "Build the image again with names in UTF-8",
+    });
   }
 }
 

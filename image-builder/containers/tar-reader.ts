@@ -11,7 +11,14 @@ import {
   extendedNumber,
   extendedText,
 } from "./tar-extended.ts";
-import { decodeTarHeader, decodeText, TAR_BLOCK_BYTES, type TarHeader } from "./tar-header.ts";
+import {
+  decodeTarHeader,
+  decodeText,
+  headerLinkName,
+  headerName,
+  TAR_BLOCK_BYTES,
+  type TarHeader,
+} from "./tar-header.ts";
 import { readExtendedMap, readHeaderMap, type SparseMap } from "./tar-sparse.ts";
 
 export type TarKind = "file" | "directory" | "symlink" | "link" | "device" | "fifo";
@@ -28,6 +35,7 @@ export interface TarMember {
   readonly modifiedSeconds: number;
   /** Of a file, with its holes. */
   readonly sizeBytes: number;
+  /** Of a link; "" otherwise. */
   readonly linkName: string;
   /** Names of extended attributes. */
   readonly attributes: readonly string[];
@@ -110,13 +118,14 @@ async function* readMember(
 ): AsyncGenerator<TarMember> {
   const value = (key: string): number | undefined => extended && extendedNumber(extended, key);
   const words = (key: string): string | undefined => extended && extendedText(extended, key);
-  const shown = words("GNU.sparse.name") ?? words("path") ?? name ?? header.name;
+  const shown = words("GNU.sparse.name") ?? words("path") ?? name ?? headerName(header);
   // V7 had no type for folders.
   const isFolder = (header.type === "\0" || header.type === "0") && shown.endsWith("/");
   const kind = isFolder ? "directory" : KINDS[header.type];
   if (!kind) {
     throw containerError(`${quoted(shown)} is of type ${quoted(header.type)}, which is unknown`);
   }
+  const isLink = kind === "link" || kind === "symlink";
   // Only files have content, whatever the size says: so do container engines read it.
   const storedBytes = kind === "file" ? checkedSize(value("size") ?? header.sizeBytes) : 0;
   const map = await sparseMapOf({ ...header, sizeBytes: storedBytes }, extended, reader);
@@ -130,7 +139,7 @@ async function* readMember(
     gid: value("gid") ?? header.gid,
     modifiedSeconds: value("mtime") ?? header.modifiedSeconds,
     sizeBytes: map?.sizeBytes ?? storedBytes,
-    linkName: words("linkpath") ?? linkName ?? header.linkName,
+    linkName: isLink ? (words("linkpath") ?? linkName ?? headerLinkName(header)) : "",
     attributes: [...(extended?.values.keys() ?? [])]
       .filter((key) => key.startsWith(ATTRIBUTE_PREFIX))
       .map((key) => key.slice(ATTRIBUTE_PREFIX.length)),
