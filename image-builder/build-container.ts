@@ -61,7 +61,6 @@ export interface ArchiveBuildOptions extends ContainerBuildOptions {
 
 /** Changes when another tree comes of the same image. */
 const TREE_FORMAT = 2;
-const EXPOSED_PORTS_MAX = 1000;
 
 /**
  * Builds an image from a container image of a local OCI layout, for linux/amd64.
@@ -190,9 +189,8 @@ async function withScratchFolder<T>(
   }
 }
 
-/** A range of all ports there are says nothing, and would make the configuration too large to be read. */
 function exposedPorts({ ports }: ContainerConfig): Pick<ImageConfig, "exposedPorts"> {
-  return ports.length > 0 && ports.length <= EXPOSED_PORTS_MAX ? { exposedPorts: ports } : {};
+  return ports.length > 0 ? { exposedPorts: ports } : {};
 }
 
 /** The first that is a name here; the host of a registry is none. */

@@ -13,6 +13,7 @@ export interface ContainerConfig {
   readonly user: string;
   /** Absolute. */
   readonly workdir: string;
+  /** None where there are more than 1000: a range of all ports there are says nothing. */
   readonly ports: readonly ProgramPort[];
   readonly volumes: readonly string[];
   readonly stopSignal: string;
@@ -23,6 +24,8 @@ export interface ContainerConfig {
 const TEXT_BYTES_MAX = 128 * 1024;
 /** Of all of them as JSON: half of what the store takes for a configuration. */
 const TEXTS_BYTES_MAX = 512 * 1024;
+/** As many as an image of the store may have. */
+const EXPOSED_PORTS_MAX = 1000;
 const NANOSECONDS_PER_MS = 1_000_000;
 /** Docker's, where the image says nothing. */
 const HEALTH_DEFAULT_MS = 30_000;
@@ -55,7 +58,7 @@ export function parseConfig(document: Document): { config: ContainerConfig; diff
       env: variables(config.texts("Env")),
       user: config.text("User") ?? "",
       workdir: workdir.startsWith("/") ? workdir : `/${workdir}`,
-      ports: config.names("ExposedPorts").flatMap(exposedPorts),
+      ports: exposedPorts(config.names("ExposedPorts")),
       volumes: config.names("Volumes"),
       stopSignal: signalName(config.text("StopSignal") || "SIGTERM"),
       health: healthOf(config.document("Healthcheck")),
@@ -88,8 +91,24 @@ function variables(lines: readonly string[]): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
+interface PortRange {
+  readonly first: number;
+  readonly last: number;
+  readonly protocol: "tcp" | "udp";
+}
+
+/** Ranges are counted before they become ports: a short text can name 65,535 of them. */
+function exposedPorts(texts: readonly string[]): ProgramPort[] {
+  const ranges = texts.flatMap(portRange);
+  const count = ranges.reduce((total, { first, last }) => total + last - first + 1, 0);
+  if (count > EXPOSED_PORTS_MAX) return [];
+  return ranges.flatMap(({ first, last, protocol }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => ({ port: first + index, protocol })),
+  );
+}
+
 /** "80", "80/tcp", "5000-5010/udp"; sctp is none of ours. */
-function exposedPorts(text: string): ProgramPort[] {
+function portRange(text: string): PortRange[] {
   const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text);
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? first);
@@ -98,10 +117,7 @@ function exposedPorts(text: string): ProgramPort[] {
   }
   const protocol = (match[3] ?? "tcp").toLowerCase();
   if (protocol === "sctp") return [];
-  return Array.from({ length: last - first + 1 }, (_, index) => ({
-    port: first + index,
-    protocol: protocol === "udp" ? "udp" : "tcp",
-  }));
+  return [{ first, last, protocol: protocol === "udp" ? "udp" : "tcp" }];
 }
 
 /** "SIGQUIT", "QUIT" or "3", as Docker takes them. */

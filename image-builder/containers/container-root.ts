@@ -42,12 +42,25 @@ const NAME_BYTES_MAX = 255;
 const LINKS_FOLLOWED_MAX = 40;
 /** Names that the layers may make. Large distributions have 300,000; so many take 2.6 GB while the tree is written. */
 const NAMES_MAX = 1_000_000;
+/**
+ * Of their paths and link targets together; what comes again counts again. A million names take as much
+ * when each has 268 bytes; hostile ones can have 4 KiB each, and a path is in memory several times.
+ */
+const PATHS_BYTES_MAX = 256 * 1024 ** 2;
+/**
+ * Parts of link targets that are walked for all members together. Ordinary images need a few for a member; a
+ * chain of 40 links of 4 KiB has 80,000 and would let each member cost a millisecond.
+ */
+const LINK_STEPS_MAX = 20_000_000;
+const SMALLER = "Build an image with fewer files";
 const PLAIN_FOLDER: FolderFacts = { mode: 0o755 };
 
 export class ContainerRoot {
   readonly #root: Folder = newFolder(PLAIN_FOLDER, 0, undefined, "");
   #layer = 0;
   #namesMade = 0;
+  #pathsBytes = 0;
+  #linkSteps = 0;
 
   /** What is put and removed from now on belongs to this layer. */
   beginLayer(layer: number): void {
@@ -71,11 +84,8 @@ export class ContainerRoot {
 
   /** In place of whatever has the name. */
   put(path: readonly string[], inode: Inode): void {
-    const last = path.at(-1);
-    if (last === undefined) throw containerError(`The root itself is a ${inode.kind} in a layer`);
-    const parent = this.#makeFolder(path.slice(0, -1));
-    this.#count(parent, last);
-    parent.children.set(last, { kind: "name", inode, layer: this.#layer });
+    if (inode.kind === "symlink") this.#countBytes(Buffer.byteLength(inode.target));
+    this.#putName(path, inode);
   }
 
   /** A further name of what has the other name; that may be of a layer before. */
@@ -84,7 +94,7 @@ export class ContainerRoot {
     const found =
       last === undefined ? this.#root : this.#find(target.slice(0, -1))?.children.get(last);
     if (found?.kind === "name") {
-      this.put(path, found.inode);
+      this.#putName(path, found.inode);
       return;
     }
     const shown = `Hard link ${quoted(path.join("/"))} names ${quoted(target.join("/"))}`;
@@ -212,7 +222,15 @@ export class ContainerRoot {
         }
         const { target } = child.inode;
         if (posix.isAbsolute(target)) here = this.#root;
-        todo.push(...target.split("/").reverse());
+        const steps = target.split("/");
+        this.#linkSteps += steps.length;
+        if (this.#linkSteps > LINK_STEPS_MAX) {
+          throw containerError(
+            `The layers lead through links of over ${LINK_STEPS_MAX} parts together, as at ${quoted(path.join("/"))}`,
+            { next: "Build an image whose links have shorter targets" },
+          );
+        }
+        todo.push(...steps.reverse());
       }
     }
     return here;
@@ -221,8 +239,16 @@ export class ContainerRoot {
   #addFolder(parent: Folder, name: string, facts: FolderFacts): Folder {
     this.#count(parent, name);
     const folder = newFolder(facts, this.#layer, parent, name);
-    parent.children.set(name, folder);
+    parent.children.set(ownCopy(name), folder);
     return folder;
+  }
+
+  #putName(path: readonly string[], inode: Inode): void {
+    const last = path.at(-1);
+    if (last === undefined) throw containerError(`The root itself is a ${inode.kind} in a layer`);
+    const parent = this.#makeFolder(path.slice(0, -1));
+    this.#count(parent, last);
+    parent.children.set(ownCopy(last), { kind: "name", inode, layer: this.#layer });
   }
 
   #count(parent: Folder, name: string): void {
@@ -238,9 +264,25 @@ export class ContainerRoot {
       );
     }
     this.#namesMade += 1;
-    if (this.#namesMade > NAMES_MAX)
-      throw containerError(`The layers have over ${NAMES_MAX} names`);
+    if (this.#namesMade > NAMES_MAX) {
+      throw containerError(`The layers have over ${NAMES_MAX} names`, { next: SMALLER });
+    }
+    this.#countBytes(parent.pathBytes + 1 + bytes);
   }
+
+  #countBytes(bytes: number): void {
+    this.#pathsBytes += bytes;
+    if (this.#pathsBytes <= PATHS_BYTES_MAX) return;
+    throw containerError(
+      `The paths and link targets of the layers have over ${PATHS_BYTES_MAX} bytes together`,
+      { next: SMALLER },
+    );
+  }
+}
+
+/** V8 keeps the whole text alive that a part was cut from: with names, the header of their member. */
+function ownCopy(name: string): string {
+  return Buffer.from(name).toString();
 }
 
 function newFolder(

@@ -71,9 +71,14 @@ export class Document {
     });
   }
 
-  /** The keys of an object, which is how Go writes a set. */
+  /** The keys of an object, which is how Go writes a set; as many as a list may have items. */
   names(key: string): string[] {
     const names = Object.keys(this.document(key)?.fields ?? {});
+    if (names.length > LIST_LENGTH_MAX) {
+      throw containerError(
+        `${quoted(key)} of ${this.title} has ${names.length} names, more than ${LIST_LENGTH_MAX}`,
+      );
+    }
     return names.map((name) => this.#checkedText(key, name));
   }
 
@@ -85,7 +90,9 @@ export class Document {
     if (!this.has(key)) return [];
     const value = this.fields[key];
     if (Array.isArray(value) && value.length <= LIST_LENGTH_MAX) return value;
-    const why = Array.isArray(value) ? "is too long" : "is no list";
+    const why = Array.isArray(value)
+      ? `has ${value.length} items, more than ${LIST_LENGTH_MAX}`
+      : "is no list";
     throw containerError(`${quoted(key)} of ${this.title} ${why}`);
   }
 

@@ -10,6 +10,11 @@ import { AMD64, containerRefusal, type Json } from "./layout-fixture.ts";
 
 const test = suite("container configurations");
 
+/** A set as Go writes it. */
+function names(count: number): Json {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index}`, {}]));
+}
+
 function parsed(config: Json | null): ContainerConfig {
   const document = { ...AMD64, rootfs: { diff_ids: [] }, config };
   return parseConfig(new Document("The image's configuration", document)).config;
@@ -48,6 +53,17 @@ test("keys are read as Docker writes them", () => {
   });
 });
 
+test("ranges of ports are counted before they are made: of more than 1000 there are none", () => {
+  const ranges = (keys: readonly string[]): Json =>
+    Object.fromEntries(keys.map((key) => [key, {}])) as Json;
+  const most = parsed({ ExposedPorts: ranges(["1-999/tcp", "53/udp", "1-65535/sctp"]) });
+  assert.is(most.ports.length, 1000);
+  assert.equal(parsed({ ExposedPorts: ranges(["1-999", "53/udp", "54/udp"]) }).ports, []);
+  // As ports these would be 640 million: no memory has them.
+  const many = Array.from({ length: 10_000 }, (_, index) => `${index + 1}-65535/tcp`);
+  assert.equal(parsed({ ExposedPorts: ranges(many) }).ports, []);
+});
+
 test("what is of another kind is refused", async () => {
   const cases: readonly [Json, RegExp][] = [
     [{ Entrypoint: "/init" }, /"Entrypoint".* is no list/],
@@ -66,6 +82,8 @@ test("what is of another kind is refused", async () => {
     [{ ExposedPorts: { http: {} } }, /exposes "http", which is no port/],
     [{ ExposedPorts: { "70000/tcp": {} } }, /exposes "70000\/tcp"/],
     [{ ExposedPorts: { "9-8": {} } }, /exposes "9-8"/],
+    [{ ExposedPorts: names(10_001) }, /"ExposedPorts".* has 10001 names, more than 10000/],
+    [{ Volumes: names(10_001) }, /"Volumes".* has 10001 names, more than 10000/],
     [{ StopSignal: "SIGNOTHING" }, /signal "SIGNOTHING", which is unknown/],
     [{ StopSignal: "constructor" }, /which is unknown/],
     [{ Healthcheck: { Test: "curl" } }, /"Test".* is no list/],
