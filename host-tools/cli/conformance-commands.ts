@@ -17,6 +17,8 @@ export const conformanceCommands = {
       case: list("PATTERN", "Only these cases: fs.*; may be repeated"),
       row: list("PATTERN", "Only these rows: c-*; may be repeated"),
       format: choice(["text", "json", "junit", "html"], "Default: text"),
+      json: flag("Short for --format json"),
+      verbose: flag("As text, every case of a long suite and every expected difference"),
       output: text("FILE", "Write the verdicts there", "o"),
       memory: text("SIZE", "Memory of an image's instance; default: 1g", "m"),
       cpus: whole("N", "vCPUs of an image's instance; default: 2"),

@@ -29,6 +29,8 @@ export interface SuiteReport {
   readonly target: { readonly kind: string; readonly name: string };
   readonly cases: readonly SuiteCase[];
   readonly rows: readonly RowReport[];
+  /** Why the last row was broken off, and those after it were not run: the target is no more. */
+  readonly lost?: string;
 }
 
 export interface Tally {

@@ -28,15 +28,17 @@ export interface RunRequest {
 }
 
 /**
- * A row that fails does not end the run.
+ * A row that fails does not end the run. A lost target does, and the report says so.
  *
- * @throws the signal's reason; {HostError} when the target is lost
+ * @throws the signal's reason
  */
 export async function runSuite(request: RunRequest): Promise<SuiteReport> {
   const { suite, target, signal } = request;
   const cases = suite.cases.filter(({ id }) => isWanted(id, request.cases));
   const rows: RowReport[] = [];
+  let lost: string | undefined;
   for (const row of suite.rows) {
+    if (lost !== undefined) break;
     if (!isWanted(row.id, request.rows) || cases.length === 0) continue;
     signal?.throwIfAborted();
     request.onRow?.(row);
@@ -44,11 +46,18 @@ export async function runSuite(request: RunRequest): Promise<SuiteReport> {
       request,
       row,
       cases.map(({ id }) => id),
+      (reason) => {
+        lost = reason;
+      },
     );
     request.onRowEnd?.(report);
     rows.push(report);
   }
-  return { suite: suite.name, target: { kind: target.kind, name: target.name }, cases, rows };
+  const { kind, name } = target;
+  return {
+    ...{ suite: suite.name, target: { kind, name }, cases, rows },
+    ...(lost !== undefined && { lost }),
+  };
 }
 
 function isWanted(id: string, patterns: readonly string[] | undefined): boolean {
@@ -60,7 +69,12 @@ interface RowVerdicts {
   readonly problems: readonly string[];
 }
 
-async function runRow(request: RunRequest, row: Row, cases: readonly string[]): Promise<RowReport> {
+async function runRow(
+  request: RunRequest,
+  row: Row,
+  cases: readonly string[],
+  onLost: (reason: string) => void,
+): Promise<RowReport> {
   const startedAtMs = performance.now();
   const { suite, deviations } = request;
   const place = { suite: suite.name, target: request.target.kind, row: row.id };
@@ -95,7 +109,7 @@ async function runRow(request: RunRequest, row: Row, cases: readonly string[]): 
     const detail = printable(error instanceof Error ? error.message : String(error));
     const said = { verdict: "fail", detail } as const;
     const results = cases.map((id) => caseResult(place, { id, ...said }, deviations));
-    if (error instanceof HostError && error.code === "WL_GUEST_UNREACHABLE") throw error;
+    if (error instanceof HostError && error.code === "WL_GUEST_UNREACHABLE") onLost(detail);
     return { ...ended, results, problems: [detail], durationMs: duration() };
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,23 +1,22 @@
 /** `windlass conformance run`. */
 import { openResultFile } from "../../allocator/result-file.ts";
 import { matches } from "../../conformance/deviations.ts";
-import { openImageTarget, openInstanceTarget } from "../../conformance/guest-target.ts";
-import { openHostTarget } from "../../conformance/host-target.ts";
 import { matrixHtml } from "../../conformance/matrix-html.ts";
 import { matrixJunit } from "../../conformance/matrix-junit.ts";
 import { matrixText } from "../../conformance/matrix-text.ts";
+import { namedTargets } from "../../conformance/named-targets.ts";
 import {
   missingText,
   type RowReport,
   type SuiteReport,
   tallyOf,
 } from "../../conformance/report.ts";
+import { runTargets } from "../../conformance/run-targets.ts";
 import { runSuite } from "../../conformance/runner.ts";
 import type { Suite } from "../../conformance/suite.ts";
 import { loadSuites } from "../../conformance/suites.ts";
 import type { Target } from "../../conformance/target.ts";
 import { HostError } from "../../errors.ts";
-import { Instances } from "../../instance/instances.ts";
 import type { Execute, Invocation } from "../invocation.ts";
 import { memoryMib } from "../option-values.ts";
 import { printableLine } from "../printable-text.ts";
@@ -31,41 +30,40 @@ const VCPUS = 2;
 const SCRATCH_MIB = 64;
 
 export const execute: Execute<"conformance run"> = async (invocation) => {
-  const { operands, options, output } = invocation;
+  const { operands, options, output, report, signal } = invocation;
+  const format = formatOf(options);
   const suites = await loadSuites(operands[0]);
   checkSelection(suites, options);
-  const targets = options.on.length === 0 ? ["host"] : options.on;
-  const reports: SuiteReport[] = [];
+  const names = options.on.length === 0 ? ["host"] : [...new Set(options.on)];
+  const targets = await namedTargets(names, machineOf(options));
   await using file =
     options.output === undefined ? undefined : await openResultFile(options.output);
-  for (const name of targets) {
-    await using target = await openTarget(name, invocation);
-    for (const suite of suites) reports.push(await runOne(suite, target, invocation));
-  }
-  const text = formatted(reports, options.format ?? "text");
+  const { reports, isWhole } = await runTargets({
+    ...{ suites, targets, signal, onLost: report },
+    runOne: (suite, target) => runOne(suite, target, invocation),
+  });
+  const text = formatted(reports, format, options.verbose);
   await (file ? file.write(text) : output.print(text));
-  return reports.every(({ rows }) => tallyOf(rows).unexpected === 0) ? 0 : 1;
+  return isWhole && reports.every(({ rows }) => tallyOf(rows).unexpected === 0) ? 0 : 1;
 };
 
-async function openTarget(name: string, { options, signal }: Run): Promise<Target> {
-  if (name === "host") return await openHostTarget();
-  const { memory, cpus, accelerator } = options;
-  const instances = new Instances();
-  const names = (await instances.list()).map(({ record }) => record);
-  if (names.some((record) => record.name === name || record.id === name)) {
-    return await openInstanceTarget(name, instances);
-  }
-  if (!(await instances.images.find(name))) {
-    throw new HostError("WL_USAGE", `${JSON.stringify(name)} is no instance and no image`, {
-      next: 'Write --on host, or a name that "windlass ps" or "windlass images" shows',
-    });
-  }
-  const machine = {
-    ...{ image: name, accelerator, scratch: { sizeMib: SCRATCH_MIB } },
+type Format = NonNullable<Run["options"]["format"]>;
+
+function formatOf({ format, json }: Run["options"]): Format {
+  if (!json) return format ?? "text";
+  if (format === undefined || format === "json") return "json";
+  const next = "Leave one of the two out";
+  throw new HostError("WL_USAGE", `--json is --format json, and --format ${format} is another`, {
+    next,
+  });
+}
+
+function machineOf({ memory, cpus, accelerator }: Run["options"]) {
+  return {
+    ...{ accelerator, scratch: { sizeMib: SCRATCH_MIB } },
     memoryMib: memory === undefined ? MEMORY_MIB : memoryMib(memory),
     vcpuCount: cpus ?? VCPUS,
   };
-  return await openImageTarget(machine, instances, { signal });
 }
 
 function runOne(
@@ -93,11 +91,11 @@ function rowText(row: RowReport): string {
   return `${row.title}: ${pass} pass, ${unexpected} not as expected (${seconds} s)`;
 }
 
-function formatted(reports: readonly SuiteReport[], format: "text" | "json" | "junit" | "html") {
+function formatted(reports: readonly SuiteReport[], format: Format, isVerbose: boolean): string {
   if (format === "json") return `${JSON.stringify(reports, null, 2)}\n`;
   if (format === "junit") return matrixJunit(reports);
   if (format === "html") return matrixHtml(reports);
-  return reports.map(matrixText).join("\n");
+  return matrixText(reports, { isVerbose });
 }
 
 /** A pattern that nothing matches would be a run of nothing, which passes. */

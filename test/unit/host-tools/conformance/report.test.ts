@@ -60,11 +60,57 @@ test("counts what is not as expected", () => {
 });
 
 test("text says what failed and why something else was expected", () => {
-  const text = matrixText(report);
+  const text = matrixText([report]);
   match(text, "b           FAIL");
   match(text, "tls.client  skip*");
   match(text, "c-static b: fail: of b");
   match(text, "no TLS <here> (a book)");
+});
+
+/** `count` cases of S1, as a row of a long suite has them. */
+function longReport(target: string, verdict: "pass" | "skip", count = 200): SuiteReport {
+  const ids = [...Array(count).keys()].map((index) => `S1.${index}`);
+  const explained = { ...deviation, cases: ["S*"] };
+  const at = { ...place, target };
+  return {
+    ...{ suite: "s", target: { kind: target, name: target } },
+    cases: ids.map((id) => ({ id, title: id })),
+    rows: [
+      {
+        ...{ id: "c-static", title: "C", problems: [], durationMs: 1 },
+        results: ids.map((id, index) =>
+          caseResult(
+            at,
+            { id, verdict: index < 10 ? "fail" : verdict, detail: "" },
+            verdict === "skip" ? [explained] : [],
+          ),
+        ),
+      },
+    ],
+  };
+}
+
+test("a long suite is groups with counts, its failures, and the deviations' own patterns", () => {
+  const text = matrixText([longReport("host", "skip")]);
+  match(text, "\nS1    10 FAIL 190 skip*\n");
+  match(text, "c-static S1.9: fail, skip is expected\n");
+  match(text, "    c-static: 190 skip of S*\n");
+  is(text.includes("S1.10"), false);
+  match(matrixText([longReport("host", "skip")], { isVerbose: true }), "S1.198, S1.199\n");
+});
+
+test("targets stand side by side, and what they do not agree on is listed", () => {
+  const text = matrixText([longReport("host", "skip"), longReport("linux", "pass")]);
+  match(text, "CASE  C-STATIC@HOST      C-STATIC@LINUX\n");
+  match(text, "S1    10 FAIL 190 skip*  10 FAIL 190 pass\n");
+  match(text, "  c-static: skip on host, pass on linux: 190 cases of S1\n");
+  const few = matrixText([longReport("host", "skip", 11), longReport("linux", "pass", 11)]);
+  match(few, "  c-static: skip on host, pass on linux: S1.10\n");
+});
+
+test("that a guest is what the host is can be read", () => {
+  const text = matrixText([longReport("host", "pass"), longReport("linux", "pass")]);
+  match(text, "\nThe same on every target: 200 cases in each of c-static\n");
 });
 
 test("JUnit has failures and skips, and is escaped", () => {
