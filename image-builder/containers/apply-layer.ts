@@ -2,7 +2,8 @@
  * Applies one layer to a root (OCI image specification, "Filesystem Layers"): additions, changes,
  * ".wh.NAME" for what is gone and ".wh..wh..opq" for a folder whose lower content is gone.
  */
-import { containerError, quoted } from "./container-error.ts";
+import { quoted } from "../foreign-text.ts";
+import { containerError } from "./container-error.ts";
 import type { ContainerRoot } from "./container-root.ts";
 import type { ContentFile } from "./content-file.ts";
 import { readTar, type TarMember } from "./tar-reader.ts";

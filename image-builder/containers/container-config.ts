@@ -1,7 +1,8 @@
 /** What a container image says of its program (OCI image specification, "Image Configuration"; Docker's is the same). */
 import { constants } from "node:os";
 import type { Health, ProgramPort } from "../../guest/api/program.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { quoted } from "../foreign-text.ts";
+import { containerError } from "./container-error.ts";
 import { Document, parseDigest } from "./document.ts";
 import type { Digest } from "./layer-stream.ts";
 

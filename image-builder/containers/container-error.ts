@@ -11,9 +11,3 @@ export function containerError(
   const facts = { next, ...(file === undefined ? {} : { file }) };
   return new ImageError("WL_IMAGE_CONTAINER_INVALID", message, facts, cause);
 }
-
-/** A name from an image as part of a message: quoted, and not longer than a line. */
-export function quoted(text: string): string {
-  const shown = JSON.stringify(text);
-  return shown.length <= 200 ? shown : `${shown.slice(0, 200)}..."`;
-}

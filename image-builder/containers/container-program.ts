@@ -3,8 +3,9 @@ import { posix } from "node:path";
 import type { ProgramSpec } from "../../guest/api/program.ts";
 import { ImageError } from "../errors.ts";
 import type { ErofsReader } from "../filesystems/erofs-reader.ts";
+import { quoted } from "../foreign-text.ts";
 import type { ContainerConfig } from "./container-config.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 
 /** Docker's. */
 export const CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

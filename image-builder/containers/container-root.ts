@@ -3,8 +3,9 @@
  * here touches the host's file system, so no link of a layer can lead out of the root.
  */
 import { posix } from "node:path";
+import { quoted } from "../foreign-text.ts";
 import type { FileSource, LinkEntry, Ownership, TreeEntry } from "../rootfs/tree.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 
 /** Content and metadata of a file or symlink; several names may share one. */
 export type Inode = Ownership &

@@ -1,8 +1,9 @@
 /** The content of a layer's files, one after the other in one file of the build's cache. */
 import { type FileHandle, open } from "node:fs/promises";
+import { quoted } from "../foreign-text.ts";
 import type { FileSource } from "../rootfs/tree.ts";
 import { withIoError } from "../runtimes/io-error.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 import type { TarMember } from "./tar-reader.ts";
 
 /** What is gathered before it is written. There are two of these: one is filled while the other is written. */

@@ -4,12 +4,14 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import { posix } from "node:path";
+import { ImageError } from "../errors.ts";
+import { quoted, shown } from "../foreign-text.ts";
 import { withIoError } from "../runtimes/io-error.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 import { type ContainerImage, containerImage, type LayerBlob } from "./container-image.ts";
 import { DOCUMENT_BYTES_MAX, Document, parseJson } from "./document.ts";
 import type { Digest } from "./layer-stream.ts";
-import { readTar } from "./tar-reader.ts";
+import { readTar, type TarMember } from "./tar-reader.ts";
 
 /** A member of the archive: where its content is, or what it is a link to. */
 interface Place {
@@ -21,6 +23,9 @@ interface Place {
 const MEMBERS_MAX = 100_000;
 const LINKS_FOLLOWED_MAX = 10;
 const PIECE_BYTES = 1024 * 1024;
+const HOW_TO_MAKE_ONE =
+  'Make one with "docker save -o FILE IMAGE" or "skopeo copy docker://IMAGE docker-archive:FILE"';
+const LIST_LENGTH_MAX = 1000;
 
 /**
  * @param reference one of the image's tags ("nginx:1.27"); absent: the only image there is
@@ -63,8 +68,7 @@ async function indexArchive(handle: FileHandle, file: string): Promise<Map<strin
     throw containerError(`${quoted(file)} is packed`, { next: `Unpack it first: gunzip ${file}` });
   }
   const places = new Map<string, Place>();
-  const stream = createReadStream(file, { highWaterMark: PIECE_BYTES });
-  for await (const member of readTar(stream)) {
+  for await (const member of archiveMembers(file)) {
     const { name, kind, positionBytes, sizeBytes, linkName } = member;
     if (places.size >= MEMBERS_MAX) throw containerError(`${quoted(file)} has too many members`);
     const path = posix.normalize(name).replace(/\/$/, "");
@@ -77,6 +81,23 @@ async function indexArchive(handle: FileHandle, file: string): Promise<Map<strin
   return places;
 }
 
+/** What the reader of tar archives says of a layer, said of the file. */
+async function* archiveMembers(file: string): AsyncGenerator<TarMember> {
+  let isArchive = false;
+  try {
+    for await (const member of readTar(createReadStream(file, { highWaterMark: PIECE_BYTES }))) {
+      isArchive = true;
+      yield member;
+    }
+  } catch (cause) {
+    if (!(cause instanceof ImageError)) throw cause;
+    const why = isArchive ? "is a damaged tar archive" : "is no tar archive";
+    throw containerError(`${quoted(file)} ${why}: ${cause.message}`, {
+      ...{ next: HOW_TO_MAKE_ONE, file, cause },
+    });
+  }
+}
+
 function placeOf(places: ReadonlyMap<string, Place>, name: string, file: string): Place {
   let here = posix.normalize(name);
   for (let followed = 0; followed < LINKS_FOLLOWED_MAX; followed += 1) {
@@ -86,7 +107,7 @@ function placeOf(places: ReadonlyMap<string, Place>, name: string, file: string)
     here = place.target;
   }
   throw containerError(`${quoted(name)} is not in ${quoted(file)}`, {
-    next: "Name an archive that docker save wrote",
+    next: HOW_TO_MAKE_ONE,
   });
 }
 
@@ -107,10 +128,12 @@ function chosen(images: readonly Document[], file: string, reference?: string): 
   );
   const [first] = fitting;
   if (first && fitting.length === 1) return first;
-  const known = images.flatMap((image) => image.texts("RepoTags")).slice(0, 20);
+  const known = images.flatMap((image) => image.texts("RepoTags")).join(", ");
   const what = first ? "several images" : `no image ${quoted(reference ?? "")}`;
   throw containerError(`${quoted(file)} has ${images.length === 0 ? "no image" : what}`, {
     next:
-      known.length > 0 ? `Name one behind a colon: ${known.join(", ")}` : "Save an image into it",
+      known === ""
+        ? "Save an image into it"
+        : `Name one behind a colon: ${shown(known, LIST_LENGTH_MAX)}`,
   });
 }

@@ -1,5 +1,6 @@
 /** JSON documents of container images: bounded, and checked field by field. */
-import { containerError, quoted } from "./container-error.ts";
+import { quoted, shown } from "../foreign-text.ts";
+import { containerError } from "./container-error.ts";
 import type { Digest } from "./layer-stream.ts";
 
 /** Of an index, a manifest or a configuration; registries take no larger manifest. */
@@ -121,7 +122,7 @@ export function parseJson(title: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch (cause) {
-    throw containerError(`${title} is no JSON: ${(cause as Error).message}`, { cause });
+    throw containerError(`${title} is no JSON: ${shown((cause as Error).message)}`, { cause });
   }
 }
 

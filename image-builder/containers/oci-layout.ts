@@ -5,8 +5,9 @@
 import { createReadStream } from "node:fs";
 import { constants, open, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { quoted, shown } from "../foreign-text.ts";
 import { withIoError } from "../runtimes/io-error.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 import { type ContainerImage, containerImage, type LayerBlob } from "./container-image.ts";
 import { DOCUMENT_BYTES_MAX, Document } from "./document.ts";
 import { type Compression, checkDigest, type Digest, digestHash } from "./layer-stream.ts";
@@ -36,6 +37,7 @@ const LAYER_TYPES: Readonly<Record<string, Compression>> = {
 };
 const NAME_ANNOTATION = "org.opencontainers.image.ref.name";
 const FULL_NAME_ANNOTATION = "io.containerd.image.name";
+const LIST_LENGTH_MAX = 1000;
 /** An index may name an index. */
 const INDEX_DEPTH_MAX = 4;
 
@@ -96,15 +98,15 @@ function chosen(all: readonly Descriptor[], folder: string, reference?: string):
   const [first] = usable;
   const isClear = new Set(usable.map(({ digest }) => digest).values()).size === 1;
   if (first && isClear) return first;
-  const known = all.flatMap(({ names, digest }) => names.at(-1) ?? digest).slice(0, 20);
+  const known = all.flatMap(({ names, digest }) => names.at(-1) ?? digest).join(", ");
   const what = reference === undefined ? "several images" : `no image ${quoted(reference)}`;
   throw containerError(
     `${quoted(folder)} has ${all.length === 0 ? "no image" : first ? "several images that fit" : what}`,
     {
       next:
-        known.length > 0
-          ? `Name one of these behind a colon: ${known.join(", ")}`
-          : "Copy an image into it",
+        known === ""
+          ? "Copy an image into it"
+          : `Name one of these behind a colon: ${shown(known, LIST_LENGTH_MAX)}`,
     },
   );
 }
@@ -120,9 +122,12 @@ async function findManifest(folder: string, start: Descriptor): Promise<Descript
     const next = all.find(isOurPlatform);
     if (!next) {
       const platforms = all.map(({ platform }) => platformText(platform)).join(", ");
-      throw containerError(`The image is for ${platforms || "nothing"}, not for linux/amd64`, {
-        next: "Choose an image for linux/amd64",
-      });
+      throw containerError(
+        `The image is for ${shown(platforms) || "nothing"}, not for linux/amd64`,
+        {
+          next: "Choose an image for linux/amd64",
+        },
+      );
     }
     here = next;
   }

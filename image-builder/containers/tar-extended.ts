@@ -1,5 +1,6 @@
 /** Extended headers of pax (POSIX.1-2001, pax, "pax Extended Header"): "LENGTH KEY=VALUE\n", the length of all of it. */
-import { containerError, quoted } from "./container-error.ts";
+import { quoted } from "../foreign-text.ts";
+import { containerError } from "./container-error.ts";
 import { decodeText } from "./tar-header.ts";
 
 export interface ExtendedHeader {

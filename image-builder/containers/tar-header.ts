@@ -15,7 +15,8 @@
  *
  * Numbers are octal text, or binary with the first bit set.
  */
-import { containerError, quoted } from "./container-error.ts";
+import { quoted } from "../foreign-text.ts";
+import { containerError } from "./container-error.ts";
 
 export const TAR_BLOCK_BYTES = 512;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -3,8 +3,10 @@
  * extended headers of any length must not fill the memory, and because GNU's sparse files have blocks
  * that no other member has; tar-stream knows neither bound nor sparse files.
  */
+
+import { quoted } from "../foreign-text.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 import {
   decodeExtendedHeader,
   type ExtendedHeader,

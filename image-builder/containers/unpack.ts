@@ -1,8 +1,9 @@
 /** The root tree of a container image: all its layers, one over the other. */
 import { join } from "node:path";
+import { quoted } from "../foreign-text.ts";
 import type { LinkEntry, TreeEntry } from "../rootfs/tree.ts";
 import { applyLayer } from "./apply-layer.ts";
-import { containerError, quoted } from "./container-error.ts";
+import { containerError } from "./container-error.ts";
 import type { ContainerImage } from "./container-image.ts";
 import { ContainerRoot } from "./container-root.ts";
 import { type Allowance, ContentFile } from "./content-file.ts";

@@ -1,10 +1,11 @@
 /** Archives of `docker save`: read, or refused in words. */
 import { execFileSync } from "node:child_process";
-import { truncate, writeFile } from "node:fs/promises";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import * as assert from "uvu/assert";
 import { readDockerArchive } from "../../../../image-builder/containers/docker-archive.ts";
 import { unpackContainer } from "../../../../image-builder/containers/unpack.ts";
+import { ImageError } from "../../../../image-builder/errors.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 import { archiveOf, type FixtureMember, layerOf } from "./layer-fixture.ts";
@@ -101,10 +102,20 @@ test("files that are no archive, packed, cut off, or a pipe", async () => {
   const good = await archiveOf(members([entry]));
   assert.match(await refusal(gzipSync(good)), /is packed/);
   assert.match(await refusal(Buffer.alloc(0)), /"manifest\.json" is not in/);
-  assert.match(await refusal(Buffer.alloc(4096, "x")), /tar/);
+  const others = [Buffer.alloc(4096, "x"), await readFile("/etc/passwd"), Buffer.from("short")];
+  for (const other of others) {
+    await writeFile(file, other);
+    const error = await readDockerArchive(file).catch((cause) => cause);
+    assert.instance(error, ImageError);
+    assert.ok(error.message.startsWith(`"${file}" is no tar archive: `), error.message);
+    assert.match(error.facts.next, /docker save -o FILE IMAGE.*docker-archive:FILE/);
+  }
   await writeFile(file, good);
   await truncate(file, 3000);
-  assert.match(await containerRefusal(readDockerArchive(file)), /cut off/);
+  assert.match(
+    await containerRefusal(readDockerArchive(file)),
+    /is a damaged tar archive: .*cut off/,
+  );
   execFileSync("mkfifo", [folder.file("pipe")]);
   assert.match(await containerRefusal(readDockerArchive(folder.file("pipe"))), /is no file/);
   assert.match(await containerRefusal(readDockerArchive(folder.path)), /is no file/);
