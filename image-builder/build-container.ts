@@ -136,7 +136,10 @@ async function buildContainer(
         // Compressing takes longer than all the rest, and reading the tree is slower when it is emulated.
         compression: "none",
         entries: async () => {
-          const unpacked = await unpackContainer(container, { folder, signal });
+          const unpacked = await unpackContainer(container, {
+            ...{ folder, storeFolder: folders.data },
+            signal,
+          });
           warnings.push(...unpacked.warnings);
           return unpacked.entries;
         },

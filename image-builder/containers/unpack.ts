@@ -7,13 +7,22 @@ import { containerError } from "./container-error.ts";
 import type { ContainerImage } from "./container-image.ts";
 import { ContainerRoot } from "./container-root.ts";
 import { type Allowance, ContentFile } from "./content-file.ts";
+import { diskAllowance } from "./disk-allowance.ts";
 import { layerArchive } from "./layer-stream.ts";
 
 export interface UnpackOptions {
   /** An empty folder for the content of files; it must stay until the tree is written. */
   readonly folder: string;
-  /** All layers unpacked, and all files with their holes; what is more is refused. Default 64 GiB. */
+  /** Where the image is going to be written from them. Default: `folder`. */
+  readonly storeFolder?: string | undefined;
+  /**
+   * All layers unpacked, and all files with their holes; what is more is refused. Default 64 GiB. There is no
+   * limit of the ratio: honest zeros are packed 1000:1. They are not stored; what is stored must find room on
+   * the disks of both folders.
+   */
   readonly limitBytes?: number | undefined;
+  /** What has to stay free on these disks. Default 512 MiB. */
+  readonly reserveBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,7 +39,7 @@ const WARNINGS_MAX = 20;
 /** @throws {ImageError} WL_IMAGE_CONTAINER_INVALID, WL_IMAGE_IO */
 export async function unpackContainer(
   { layers, config }: Pick<ContainerImage, "layers" | "config">,
-  { folder, limitBytes = LIMIT_BYTES, signal }: UnpackOptions,
+  { folder, storeFolder = folder, limitBytes = LIMIT_BYTES, reserveBytes, signal }: UnpackOptions,
 ): Promise<UnpackedRoot> {
   const root = new ContainerRoot();
   const warnings: string[] = [];
@@ -41,8 +50,9 @@ export async function unpackContainer(
   };
   const archives: Allowance = { leftBytes: limitBytes };
   const files: Allowance = { leftBytes: limitBytes };
+  const disk = await diskAllowance({ folder, storeFolder, reserveBytes });
   for (const [index, layer] of layers.entries()) {
-    const content = await ContentFile.create(join(folder, `layer-${index}`), files);
+    const content = await ContentFile.create(join(folder, `layer-${index}`), { files, disk });
     try {
       const archive = layerArchive(layer, { allowance: archives, signal });
       await applyLayer(archive, { root, content, layer: index, warn });

@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { ioError } from "../runtimes/io-error.ts";
+import { filledRuns } from "./filled-runs.ts";
 
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -35,11 +36,12 @@ export class ImageFile implements AsyncDisposable {
     return this.#flushedBytes + this.#buffered;
   }
 
+  /** Zeros become holes where they are many. */
   async append(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       if (this.#buffered === 0 && bytes.length - at >= BUFFER_BYTES) {
         // Large pieces go out as they are.
-        await this.#write(bytes.subarray(at), this.#flushedBytes);
+        await this.#writeFilled(bytes.subarray(at));
         this.#flushedBytes += bytes.length - at;
         return;
       }
@@ -66,6 +68,8 @@ export class ImageFile implements AsyncDisposable {
   /** Puts the file in its target's place. @returns the SHA-256 of the content, in hex */
   async commit(): Promise<string> {
     await this.#flush();
+    // A hole at the end is no part of the file before.
+    await this.#handle.truncate(this.#flushedBytes).catch(refused(this.#target));
     // The disk takes it in while it is read once more.
     const synced = this.#handle.datasync();
     const [digest] = await Promise.all([this.#digest(), synced]).catch(async (cause) => {
@@ -99,9 +103,16 @@ export class ImageFile implements AsyncDisposable {
   }
 
   async #flush(): Promise<void> {
-    await this.#write(this.#buffer.subarray(0, this.#buffered), this.#flushedBytes);
+    await this.#writeFilled(this.#buffer.subarray(0, this.#buffered));
     this.#flushedBytes += this.#buffered;
     this.#buffered = 0;
+  }
+
+  /** At the end of what was written: nothing is there yet. */
+  async #writeFilled(bytes: Uint8Array): Promise<void> {
+    for (const run of filledRuns(bytes)) {
+      await this.#write(run.bytes, this.#flushedBytes + run.offsetBytes);
+    }
   }
 
   async #write(bytes: Uint8Array, offsetBytes: number): Promise<void> {

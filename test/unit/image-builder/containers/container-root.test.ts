@@ -1,15 +1,15 @@
 /** What a root takes of hostile layers: bounded in memory and in time, and refused in words. */
 import * as assert from "uvu/assert";
-import { ContainerRoot } from "../../../../image-builder/containers/container-root.ts";
+import { ContainerRoot, type Inode } from "../../../../image-builder/containers/container-root.ts";
 import { ImageError } from "../../../../image-builder/errors.ts";
 import { suite } from "../../../support/suite.ts";
 
 const test = suite("container roots");
 
-const FILE = {
-  ...{ kind: "file", mode: 0o644 },
+const FILE: Inode = {
+  ...{ kind: "file" as const, mode: 0o644 },
   source: { kind: "bytes", bytes: new Uint8Array(0) },
-} as const;
+};
 
 /** @returns how often it went well, and the error that ended it */
 function untilRefused(limit: number, work: (index: number) => void): [number, ImageError] {
@@ -21,7 +21,7 @@ function untilRefused(limit: number, work: (index: number) => void): [number, Im
       return [index, error as ImageError];
     }
   }
-  throw new assert.Assertion({ message: `Nothing was refused, ${limit} times` });
+  throw new Error(`Nothing was refused, ${limit} times`);
 }
 
 test("link targets have a budget of bytes", () => {

@@ -54,7 +54,10 @@ test("documents that are no documents", async () => {
     [{ index: nested }, /An item of "manifests" of index\.json is no JSON object/],
     [{ index: " ".repeat(5_000_000) }, /no file of at most 4194304 bytes/],
     [{ index: { manifests: {} } }, /"manifests" of index\.json is no list/],
-    [{ index: { manifests: Array(10_001).fill(0) } }, /"manifests" of index\.json has [0-9]+ items, more than 10000/],
+    [
+      { index: { manifests: Array(10_001).fill(0) } },
+      /"manifests" of index\.json has [0-9]+ items, more than 10000/,
+    ],
     [{ index: { manifests: [] } }, /has no image/],
     [{ manifest: "{" }, /The manifest is no JSON/],
     [{ config: "\0" }, /The image's configuration is no JSON/],
