@@ -23,6 +23,8 @@ export interface BlobDownload {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Of what has come of a blob that is not whole. */
+export const PARTIAL_SUFFIX = ".partial";
 /** Attempts that bring nothing new, one after the other. */
 const IDLE_ATTEMPTS_MAX = 3;
 /** Written at once; the network brings 64 KiB and less at a time. */
@@ -35,7 +37,7 @@ const WRITE_BYTES = 1024 * 1024;
 export async function downloadBlob(download: BlobDownload): Promise<boolean> {
   const { blob, path, signal } = download;
   if (await hasSize(path, blob.size)) return false;
-  const partial = `${path}.partial`;
+  const partial = `${path}${PARTIAL_SUFFIX}`;
   await withIoError("write", dirname(path), mkdir(dirname(path), { recursive: true }));
   // The partial file is its own lock: whoever waited for it finds the blob whole.
   await using _lock = await lockFile(partial, { signal });

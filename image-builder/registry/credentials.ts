@@ -9,6 +9,7 @@ import { withIoError } from "../runtimes/io-error.ts";
 import { lockFile } from "../store/file-lock.ts";
 import { configFolder } from "../store/folders.ts";
 import { replaceFile } from "../store/replace-file.ts";
+import { knownHost } from "./reference.ts";
 import { registryError } from "./registry-error.ts";
 
 export interface Credentials {
@@ -50,7 +51,8 @@ export async function findCredentials(
     const credentials = hostOf(name) === host ? decoded(auth) : undefined;
     if (credentials) return { credentials };
   }
-  const helper = record(docker["credHelpers"])[host] ?? docker["credsStore"];
+  const helpers = Object.entries(record(docker["credHelpers"]));
+  const helper = helpers.find(([name]) => hostOf(name) === host)?.[1] ?? docker["credsStore"];
   return typeof helper === "string" && helper !== ""
     ? { helper: `docker-credential-${helper}` }
     : {};
@@ -110,7 +112,7 @@ async function ownAuths(environment: Environment): Promise<Auths> {
   return Object.fromEntries(
     Object.entries(auths).flatMap(([host, entry]) => {
       const auth = record(entry)["auth"];
-      return typeof auth === "string" ? [[host, { auth }]] : [];
+      return typeof auth === "string" ? [[knownHost(host), { auth }]] : [];
     }),
   );
 }
@@ -125,10 +127,8 @@ function decoded(auth: unknown): Credentials | undefined {
 
 /** Docker's keys are hosts, or addresses with scheme and path. */
 function hostOf(key: string): string {
-  return key
-    .replace(/^https?:\/\//, "")
-    .replace(/\/.*$/, "")
-    .toLowerCase();
+  const host = key.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  return knownHost(host.toLowerCase());
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,6 +1,9 @@
 /** `windlass pull`: an image of Windlass comes from a registry into the store, the same to the last byte. */
+import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { ImageError } from "../errors.ts";
+import { quoted } from "../foreign-text.ts";
+import { withIoError } from "../runtimes/io-error.ts";
 import type { Image } from "../store/image.ts";
 import { imageName } from "../store/image.ts";
 import type { ImageStore } from "../store/image-store.ts";
@@ -38,7 +41,7 @@ const CONFIG_BYTES_MAX = 1024 * 1024;
 
 /** @throws {ImageError} WL_IMAGE_REGISTRY, WL_IMAGE_STORE, WL_IMAGE_IO; or the signal's reason */
 export async function pullImage(pull: ImagePull): Promise<PulledImage> {
-  const { store, reference, cacheFolder, signal } = pull;
+  const { store, reference, signal } = pull;
   const name = imageName(pull.name ?? localName(reference)); // Refused now, not after the work.
   await using _lock = await store.lock({ shared: true, ...(signal && { signal }) });
   using client = new RegistryClient(
@@ -48,10 +51,8 @@ export async function pullImage(pull: ImagePull): Promise<PulledImage> {
   );
   const { manifest, descriptor } = await fetchManifest(client, reference);
   refuseOther(manifest.config, referenceText(reference));
-  let fetchedBytes = await downloadBlobs(client, pull, [manifest.config]);
-  const configPath = cachedBlobPath(cacheFolder, manifest.config.digest);
-  const bytes = await readFile(configPath);
-  await rm(configPath, { force: true });
+  const { bytes, ...ofConfig } = await fetchConfig(pull, client, manifest.config);
+  let { fetchedBytes } = ofConfig;
   const config = checkedConfig(bytes, referenceText(reference));
   for (const part of artifactParts(config)) {
     fetchedBytes += await pullPart(pull, client, part, manifest.layers);
@@ -70,9 +71,8 @@ function localName({ repository, tag, digest }: RegistryReference): string {
 
 function refuseOther({ mediaType, size }: Descriptor, text: string): void {
   if (mediaType !== WINDLASS_CONFIG) {
-    const shown = JSON.stringify(mediaType);
     throw registryError(
-      `"${text}" is no image of Windlass: its configuration is of the media type ${shown}`,
+      `"${text}" is no image of Windlass: its configuration is of the media type ${quoted(mediaType)}`,
       `If it is a container image, use "windlass build --from ${text}"`,
     );
   }
@@ -80,6 +80,31 @@ function refuseOther({ mediaType, size }: Descriptor, text: string): void {
   throw registryError(
     `Cannot use "${text}": its configuration says it has ${size} bytes`,
     "Check the name and the tag",
+  );
+}
+
+interface FetchedConfig {
+  readonly bytes: Buffer;
+  readonly fetchedBytes: number;
+}
+
+/** What the cache has of the right size may be of other content: then it comes from the registry after all. */
+async function fetchConfig(
+  pull: ImagePull,
+  client: RegistryClient,
+  blob: Descriptor,
+): Promise<FetchedConfig> {
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const fetchedBytes = await downloadBlobs(client, pull, [blob]);
+    const path = cachedBlobPath(pull.cacheFolder, blob.digest);
+    const bytes = await withIoError("read", path, readFile(path));
+    await withIoError("write", path, rm(path, { force: true }));
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    if (digest === blob.digest) return { bytes, fetchedBytes };
+  }
+  throw registryError(
+    `Cannot use "${referenceText(pull.reference)}": its configuration is not what its digest says`,
+    "Try again; if it stays so, check the disk of the cache folder",
   );
 }
 

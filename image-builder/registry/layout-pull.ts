@@ -10,6 +10,8 @@
  */
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { DOCUMENT_BYTES_MAX } from "../containers/document.ts";
+import { quoted } from "../foreign-text.ts";
 import { withIoError } from "../runtimes/io-error.ts";
 import { replaceFile } from "../store/replace-file.ts";
 import { downloadBlob } from "./blob-download.ts";
@@ -76,7 +78,12 @@ function registryFolder(cacheFolder: string): string {
 
 /** The file of a blob, whole or not there. @param digest "sha256:HEX" */
 export function cachedBlobPath(cacheFolder: string, digest: string): string {
-  return join(registryFolder(cacheFolder), "blobs/sha256", digest.slice("sha256:".length));
+  return join(blobFolder(cacheFolder), digest.slice("sha256:".length));
+}
+
+/** The folder of these files. */
+export function blobFolder(cacheFolder: string): string {
+  return join(registryFolder(cacheFolder), "blobs/sha256");
 }
 
 /** @returns the bytes that were fetched */
@@ -128,15 +135,20 @@ function refuseOther(
   { manifest: { config } }: FetchedManifest,
   reference: RegistryReference,
 ): void {
-  if (CONTAINER_CONFIGS.includes(config.mediaType)) return;
   const text = referenceText(reference);
+  if (CONTAINER_CONFIGS.includes(config.mediaType)) {
+    if (config.size <= DOCUMENT_BYTES_MAX) return;
+    throw registryError(
+      `Cannot use "${text}": its configuration says it has ${config.size} bytes; ${DOCUMENT_BYTES_MAX} are the most that is read`,
+      "Check the name and the tag, or have its author build it again",
+    );
+  }
   if (config.mediaType.startsWith(OURS)) {
     const next = `Use "windlass pull ${text}"`;
     throw registryError(`"${text}" is an image of Windlass, no container image`, next);
   }
-  const shown = JSON.stringify(config.mediaType);
   throw registryError(
-    `Cannot use "${text}": it is no container image, but of the unknown media type ${shown}`,
+    `Cannot use "${text}": it is no container image, but of the unknown media type ${quoted(config.mediaType)}`,
     "Check the name and the tag",
   );
 }

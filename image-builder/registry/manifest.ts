@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
+import { quoted, shown } from "../foreign-text.ts";
 import { dropReply } from "./http-exchange.ts";
 import { manifestName, type RegistryReference, referenceText } from "./reference.ts";
 import type { RegistryClient } from "./registry-client.ts";
@@ -89,7 +90,7 @@ async function fetchDocument(
   const said = reply.headers["docker-content-digest"];
   const wanted = DIGEST.test(name) ? name : typeof said === "string" ? said : digest;
   if (wanted.startsWith("sha256:") && wanted !== digest) {
-    const message = `Cannot ${what}: its content is not what its digest ${shortName(wanted)} says`;
+    const message = `Cannot ${what}: its content is not what its digest ${shown(shortName(wanted))} says`;
     throw registryError(message, "Try again, or tell the registry's operator");
   }
   const [mediaType = ""] = (reply.headers["content-type"] ?? "").split(";");
@@ -134,7 +135,7 @@ function mediaTypeOf(document: Document, header: string, text: string): string {
   if (typeof own === "string" && (own === header || !isKnown)) return own;
   throw unusable(
     text,
-    `its manifest calls itself ${JSON.stringify(own)}, the registry "${header}"`,
+    `its manifest calls itself ${quoted(String(own))}, the registry ${quoted(header)}`,
   );
 }
 
@@ -165,7 +166,7 @@ function checkedDescriptor(value: unknown, text: string): Descriptor {
   if (!isSound)
     throw unusable(text, "its manifest names a part without media type, digest or size");
   if (!DIGEST.test(digest)) {
-    throw unusable(text, `its manifest names a part by ${JSON.stringify(digest.slice(0, 80))}`);
+    throw unusable(text, `its manifest names a part by ${quoted(digest)}`);
   }
   return { mediaType, digest, size };
 }
@@ -178,13 +179,12 @@ function ourPlatform({ manifests }: Document, text: string): Descriptor {
   });
   const index = platforms.indexOf("linux/amd64");
   if (index >= 0) return checkedDescriptor(manifests[index], text);
-  const there = [...new Set(platforms)].slice(0, 20).join(", ");
+  const there = shown([...new Set(platforms)].join(", "));
   throw unusable(text, `it is not for linux/amd64, but for ${there === "" ? "nothing" : there}`);
 }
 
 function unknownMediaType(text: string, mediaType: string): Error {
-  const shown = JSON.stringify(mediaType.slice(0, 100));
-  return unusable(text, `its manifest is of the unknown media type ${shown}`);
+  return unusable(text, `its manifest is of the unknown media type ${quoted(mediaType)}`);
 }
 
 function unusable(text: string, why: string): Error {

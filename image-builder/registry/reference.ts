@@ -26,6 +26,21 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const NAME_LENGTH_MAX = 255;
 const FORM = "Write HOST[:PORT]/NAME[:TAG], in lowercase, or HOST[:PORT]/NAME@sha256:DIGEST";
 
+/** Docker Hub answers to several names and serves images under the last; its own images are in "library". */
+const DOCKER_HUB = "docker.io";
+const DOCKER_HUB_API = "registry-1.docker.io";
+const DOCKER_HUB_NAMES = [DOCKER_HUB, "index.docker.io", DOCKER_HUB_API];
+
+/** The one name of a registry that has several, for messages and passwords. @param host in lowercase */
+export function knownHost(host: string): string {
+  return DOCKER_HUB_NAMES.includes(host) ? DOCKER_HUB : host;
+}
+
+/** Where a registry is spoken to. @param host as `registryHost` gives it */
+export function apiHost(host: string): string {
+  return host === DOCKER_HUB ? DOCKER_HUB_API : host;
+}
+
 /**
  * Whether the words name a registry: what stands before the first "/" has a dot or a port, or is "localhost".
  * That is Docker's rule.
@@ -47,10 +62,11 @@ export function registryReference(text: string): RegistryReference {
   const host = registryHost(text.slice(0, slash));
   const [named = "", digest, ...more] = text.slice(slash + 1).split("@");
   const colon = named.lastIndexOf(":");
-  const repository = colon < 0 ? named : named.slice(0, colon);
+  const name = colon < 0 ? named : named.slice(0, colon);
+  const repository = host === DOCKER_HUB && !name.includes("/") ? `library/${name}` : name;
   const tag = colon < 0 ? undefined : named.slice(colon + 1);
   const isSound =
-    REPOSITORY.test(repository) &&
+    REPOSITORY.test(name) &&
     text.length - (digest?.length ?? 0) <= NAME_LENGTH_MAX &&
     (tag === undefined || TAG.test(tag)) &&
     (digest === undefined || DIGEST.test(digest)) &&
@@ -61,7 +77,7 @@ export function registryReference(text: string): RegistryReference {
 }
 
 /**
- * @returns the host, perhaps with a port, in lowercase
+ * @returns the host, perhaps with a port, in lowercase; Docker Hub by one of its names
  * @throws {ImageError} WL_IMAGE_REGISTRY
  */
 export function registryHost(text: string): string {
@@ -71,7 +87,7 @@ export function registryHost(text: string): string {
     const next = "Write the host's name, perhaps with a port: registry.example:5000";
     throw registryError(`"${text}" is no host of a registry`, next);
   }
-  return text.toLowerCase();
+  return knownHost(text.toLowerCase());
 }
 
 /** As it was written, completed. */

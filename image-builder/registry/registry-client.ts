@@ -7,11 +7,12 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { ImageError } from "../errors.ts";
+import { quoted, shown } from "../foreign-text.ts";
 import { WINDLASS_VERSION } from "../version.ts";
 import { type Challenge, knownChallenge } from "./challenge.ts";
 import { type Credentials, type FoundCredentials, findCredentials } from "./credentials.ts";
 import { HttpExchanges, type HttpRequest, readBody } from "./http-exchange.ts";
-import { isLoopback } from "./reference.ts";
+import { apiHost, isLoopback } from "./reference.ts";
 import { connectionError, registryError } from "./registry-error.ts";
 import { fetchToken } from "./token.ts";
 
@@ -42,6 +43,7 @@ const REDIRECTS_MAX = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
 /** Of an error's body. */
 const ERROR_BYTES_MAX = 64 * 1024;
+const ERROR_LENGTH_MAX = 300;
 /** A registry on loopback that does not speak TLS ends the handshake like this. */
 const NO_TLS = ["EPROTO", "ECONNRESET", "ERR_SSL_WRONG_VERSION_NUMBER"];
 
@@ -115,8 +117,8 @@ export class RegistryClient implements Disposable {
   }
 
   async #findOrigin(what: string): Promise<URL> {
-    const plain = new URL(`http://${this.host}`);
-    const secure = new URL(`https://${this.host}`);
+    const plain = new URL(`http://${apiHost(this.host)}`);
+    const secure = new URL(`https://${apiHost(this.host)}`);
     if (this.#options.plainHttp) return plain;
     if (!isLoopback(this.host)) return secure;
     try {
@@ -171,7 +173,7 @@ export class RegistryClient implements Disposable {
     const isDowngrade = to.protocol === "http:" && from.protocol === "https:";
     if (isHttp && !isDowngrade) return;
     throw registryError(
-      `Registry "${this.host}" sends us to "${to.origin}", which is not encrypted`,
+      `Registry "${this.host}" sends us to ${quoted(to.origin)}, which is not encrypted`,
       "Tell the registry's operator",
     );
   }
@@ -260,7 +262,7 @@ function firstError(text: string): string {
     const [first] = (JSON.parse(text) as { errors: { code?: unknown; message?: unknown }[] })
       .errors;
     const words = [first?.code, first?.message].filter((word) => typeof word === "string");
-    return words.join(": ").slice(0, 300);
+    return shown(words.join(": "), ERROR_LENGTH_MAX);
   } catch {
     return "";
   }

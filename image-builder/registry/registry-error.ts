@@ -1,5 +1,6 @@
 /** Errors of registries, worded in one place. */
 import { ImageError } from "../errors.ts";
+import { quoted, shown } from "../foreign-text.ts";
 
 /** @param next what the operator can do, as one sentence without a full stop */
 export function registryError(message: string, next: string, cause?: unknown): ImageError {
@@ -44,7 +45,7 @@ const REASONS: Readonly<Record<string, readonly [why: string, next: string]>> = 
 export function connectionError(what: string, host: string, cause: unknown): ImageError {
   if (cause instanceof ImageError) return cause;
   const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
-  const words = cause instanceof Error ? cause.message : String(cause);
+  const words = shown(cause instanceof Error ? cause.message : String(cause));
   const isNoHttp = code?.startsWith("HPE_") === true;
   const silence: readonly [string, string] = [words, "Try again; what has arrived is kept"];
   const [why, next] = isNoHttp
@@ -52,5 +53,5 @@ export function connectionError(what: string, host: string, cause: unknown): Ima
     : cause instanceof SilenceError
       ? silence
       : (REASONS[code ?? ""] ?? [words, NETWORK]);
-  return registryError(`Cannot ${what}: registry "${host}": ${why}`, next, cause);
+  return registryError(`Cannot ${what}: registry ${quoted(host)}: ${why}`, next, cause);
 }

@@ -1,4 +1,5 @@
 /** Tokens: the registry names a server that gives them, for a service and a scope (Docker's token protocol). */
+import { quoted } from "../foreign-text.ts";
 import type { Challenge } from "./challenge.ts";
 import { type HttpExchanges, readBody } from "./http-exchange.ts";
 import { connectionError, registryError } from "./registry-error.ts";
@@ -30,14 +31,14 @@ export async function fetchToken(request: TokenRequest): Promise<string> {
   if (statusCode === 401 || statusCode === 403) {
     const who = authorization === undefined ? "without a password" : "for this user and password";
     throw registryError(
-      `Cannot ${what}: "${url.host}" gives no token for registry "${host}" ${who}`,
+      `Cannot ${what}: ${quoted(url.host)} gives no token for registry "${host}" ${who}`,
       `Use "windlass login ${host}"`,
     );
   }
   const token = statusCode === 200 ? tokenOf(body.toString("utf8")) : undefined;
   if (token !== undefined) return token;
   throw registryError(
-    `Cannot ${what}: "${url.host}" gives no token for registry "${host}" (status ${statusCode})`,
+    `Cannot ${what}: ${quoted(url.host)} gives no token for registry "${host}" (status ${statusCode})`,
     "Try again later, or ask the registry's operator",
   );
 }

@@ -1,4 +1,5 @@
 /** `windlass prune`. */
+import { removePartialDownloads } from "../../../image-builder/registry/partial-downloads.ts";
 import { removeDeadRemains } from "../../../image-builder/store/replace-file.ts";
 import { Checkpoints } from "../../instance/checkpoints.ts";
 import { isUp } from "../../instance/instance-state.ts";
@@ -28,7 +29,8 @@ export const execute: Execute<"prune"> = async ({ options, output, signal }) => 
   const { removedImages, freedBytes: ofImagesBytes } = await instances.images.prune();
   const kernels = (await instances.images.list()).map(({ config }) => config.kernel.digest);
   const ofKernelsBytes = await removeUnpackedKernels(cache, new Set(kernels));
-  const freedBytes = ofImagesBytes + ofKernelsBytes;
+  const ofDownloadsBytes = await removePartialDownloads(cache);
+  const freedBytes = ofImagesBytes + ofKernelsBytes + ofDownloadsBytes;
   if (options.json) {
     await output.json({ removedInstances, removedImages, freedBytes });
     return 0;

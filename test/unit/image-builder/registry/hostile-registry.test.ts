@@ -111,6 +111,30 @@ test("manifests that cannot be are refused", async () => {
   }
 });
 
+test("what it says forges no line of a message, and has an end", async () => {
+  const forged = `x\nnext: do this\u001b[2J${"long".repeat(5000)}`;
+  const part = { mediaType: "a/b", digest: blob.digest, size: 1 };
+  const index = "application/vnd.oci.image.index.v1+json";
+  const platform = { os: "linux", architecture: forged };
+  const cases: readonly [unknown, string?][] = [
+    [{ manifests: [{ ...part, platform }] }, index],
+    [{ mediaType: forged }],
+    [{ mediaType: forged }, "text/html"],
+    [{ config: { ...part, digest: forged }, layers: [] }],
+  ];
+  const replies = cases.map(([document, mediaType]) => sends(document, mediaType));
+  const errors = { errors: [{ code: forged, message: forged }] };
+  replies.push((_request, response) => {
+    response.writeHead(418).end(JSON.stringify(errors));
+  });
+  for (const reply of replies) {
+    const { message } = await manifestError(reply);
+    assert.match(message, /x\\nnext: do this/);
+    assert.not.match(message, /\p{Cc}/u);
+    assert.ok(message.length < 600, String(message.length));
+  }
+});
+
 test("a manifest of another digest is refused", async () => {
   const { message } = await manifestError((request, response) => {
     response.setHeader("docker-content-digest", blob.digest);

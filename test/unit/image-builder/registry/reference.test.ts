@@ -7,6 +7,7 @@ import {
   registryHost,
   registryReference,
 } from "../../../../image-builder/registry/reference.ts";
+import { RegistryClient } from "../../../../image-builder/registry/registry-client.ts";
 import { suite } from "../../../support/suite.ts";
 
 const test = suite("registry reference");
@@ -28,8 +29,34 @@ test("host, name, tag and digest are told apart", () => {
   }
 });
 
+test("Docker Hub has several names, one for messages and one where it is spoken to", async () => {
+  const nginx = { host: "docker.io", repository: "library/nginx" };
+  const cases: readonly [string, object][] = [
+    ["docker.io/library/nginx", { ...nginx, tag: "latest" }],
+    ["docker.io/nginx:1", { ...nginx, tag: "1" }],
+    [`Docker.io/nginx@${digest}`, { ...nginx, digest }],
+    ["index.docker.io/nginx", { ...nginx, tag: "latest" }],
+    ["registry-1.docker.io/library/nginx", { ...nginx, tag: "latest" }],
+    ["docker.io/team/shop", { host: "docker.io", repository: "team/shop", tag: "latest" }],
+    ["reg.example/nginx", { host: "reg.example", repository: "nginx", tag: "latest" }],
+  ];
+  for (const [text, expected] of cases) {
+    const reference = registryReference(text);
+    assert.equal(reference, expected);
+    assert.equal(registryReference(referenceText(reference)), reference);
+  }
+  assert.is(referenceText(registryReference("docker.io/nginx")), "docker.io/library/nginx:latest");
+  assert.is(registryHost("index.docker.io"), "docker.io");
+  // A host in public is not looked for: its name says all.
+  using client = new RegistryClient("docker.io", "");
+  assert.is((await client.origin("test")).href, "https://registry-1.docker.io/");
+  for (const text of ["docker.io/", "docker.io/Nginx", "docker.io//nginx", "docker.io/../nginx"]) {
+    assert.throws(() => registryReference(text), /is no name/, text);
+  }
+});
+
 test("what names no registry is an image of this machine", () => {
-  for (const text of ["shop", "shop:1", "team/shop:1", "", "/a"]) {
+  for (const text of ["nginx", "shop:1", "team/shop:1", "", "/a"]) {
     assert.is(namesRegistry(text), false);
     assert.throws(() => registryReference(text), /names no registry/);
   }
