@@ -63,6 +63,8 @@ test("kill -9 in every stage of a build leaves only what prune removes", async (
 test("builds of the same project and of others at once", async () => {
   const other = await bad.project("other", { "index.js": "console.log(2)" });
   const builds = [project, project, other, project];
+  // Killed builds may have left temporary files.
+  const before = await bad.remains();
   const results = await Promise.all(builds.map((folder) => bad.run(["build", "-q", folder])));
   assert.equal(
     results.map(({ exitCode, stderr }) => [exitCode, stderr]),
@@ -72,7 +74,7 @@ test("builds of the same project and of others at once", async () => {
   assert.is(one, two);
   assert.is(one, four);
   assert.equal(await imagesOf(), { "one:latest": one, "other:latest": three });
-  assert.equal(await bad.remains(), []);
+  assert.equal(await bad.remains(), before);
 });
 
 if (isRoot) {
