@@ -20,6 +20,7 @@ import { loadManifest } from "./manifest/manifest-file.ts";
 import { toProgramSpec } from "./project/program-spec.ts";
 import { collectProject, type Project } from "./project/project.ts";
 import { checkThread, refuseThread } from "./project/thread-check.ts";
+import { checkUser } from "./project/user-check.ts";
 import { baseSystemFiles, programSystemFiles } from "./rootfs/system-files.ts";
 import { type LinkEntry, orderTree, type TreeEntry } from "./rootfs/tree.ts";
 import { closureEntries } from "./runtimes/closure-entries.ts";
@@ -114,6 +115,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const project = await steps.run("project", async () => {
     const traced = await traceRuns(await realpath(folder), manifest, options);
     const collected = await collect(folder, manifest, folders, signal);
+    await checkUser(manifest, collected.entries);
     const value = { ...collected, warnings: [...traced, ...collected.warnings] };
     return {
       value,

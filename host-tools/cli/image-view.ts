@@ -21,7 +21,8 @@ export function imageView({ id, names, config }: Image): ImageView {
   return {
     id,
     names,
-    runtime: `${config.runtime.name} ${config.runtime.version}`,
+    // An executable has no version.
+    runtime: `${config.runtime.name} ${config.runtime.version}`.trimEnd(),
     kernel: config.kernel.release,
     memoryMib: config.memoryMib,
     vcpuCount: config.vcpuCount,

@@ -8,6 +8,7 @@
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { join, posix } from "node:path";
 import { ImageError } from "../errors.ts";
+import type { FoundRuntime } from "../runtimes/runtimes.ts";
 import type { PackageJson } from "./package-json.ts";
 import { readStartScript, type StartScript } from "./start-script.ts";
 
@@ -26,9 +27,14 @@ const USUAL_NAMES = ["server", "index", "app", "main", "src/server", "src/index"
 const EXTENSIONS = [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"];
 
 /**
+ * @param others what the folder may be in place of a Node project
  * @throws {ImageError} WL_IMAGE_PROJECT_INVALID naming everything that was tried
  */
-export function findEntryPoint(folder: string, packageJson: PackageJson | undefined): EntryPoint {
+export function findEntryPoint(
+  folder: string,
+  packageJson: PackageJson | undefined,
+  others: readonly FoundRuntime[] = [],
+): EntryPoint {
   const tried: string[] = [];
   for (const name of START_SCRIPTS) {
     if (packageJson?.scripts[name] === undefined) continue;
@@ -66,12 +72,26 @@ export function findEntryPoint(folder: string, packageJson: PackageJson | undefi
     tried.push(`bin: ${bin} does not exist`);
   }
   tried.push(`${USUAL_NAMES.slice(0, 4).join(", ")} (${EXTENSIONS.join(", ")}): no such file`);
-  throw new ImageError(
+  throw noEntryPoint(folder, packageJson, tried, others);
+}
+
+function noEntryPoint(
+  folder: string,
+  packageJson: PackageJson | undefined,
+  tried: readonly string[],
+  others: readonly FoundRuntime[],
+): ImageError {
+  const [other] = others;
+  const seen = others.map(({ file }) => file).join(", ");
+  const isOther = other
+    ? `Its package.json makes it Node's, though it has ${seen}: write "runtime: ${other.name}" into windlass.yaml if it is no Node program. Else set`
+    : "Set";
+  return new ImageError(
     "WL_IMAGE_PROJECT_INVALID",
     `No entry point in ${folder}. Tried ${tried.join("; ")}`,
     {
       ...(packageJson ? { file: packageJson.document.file } : {}),
-      next: 'Set "main" in package.json or "entry" in windlass.yaml; build the project first if it needs building',
+      next: `${isOther} "main" in package.json or "entry" in windlass.yaml; build the project first if it needs building`,
     },
   );
 }

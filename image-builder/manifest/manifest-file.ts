@@ -8,7 +8,7 @@ import { basename, join, resolve } from "node:path";
 import schema from "../../windlass.schema.json" with { type: "json" };
 import { ImageError } from "../errors.ts";
 import { ioError } from "../runtimes/io-error.ts";
-import { detectRuntime } from "../runtimes/runtimes.ts";
+import { type FoundRuntime, foundRuntimes } from "../runtimes/runtimes.ts";
 import { type EntryPoint, findEntryPoint, locate } from "./entry-point.ts";
 import type { Manifest, ManifestProgram } from "./manifest.ts";
 import { imageNameOf, type PackageJson, readPackageJson } from "./package-json.ts";
@@ -45,10 +45,11 @@ export interface LoadOptions {
  */
 export async function loadManifest(folder: string, options: LoadOptions = {}): Promise<Manifest> {
   const root = resolve(folder);
-  if (!factsOf(root, statSync)?.isDirectory()) {
-    throw new ImageError("WL_IMAGE_PROJECT_INVALID", `There is no folder ${root}`, {
-      next: "Name the folder of the project",
-    });
+  const facts = factsOf(root, statSync);
+  if (!facts?.isDirectory()) {
+    const message = facts ? `${root} is no folder and no program` : `There is no folder ${root}`;
+    const next = "Name the folder of the project";
+    throw new ImageError("WL_IMAGE_PROJECT_INVALID", message, { next });
   }
   const file = chooseFile(root);
   const settings = file === undefined ? {} : await readSettings(root, file, options);
@@ -79,12 +80,22 @@ async function readSettings(root: string, name: string, options: LoadOptions): P
   }
   checkDocument(schema as JsonSchema, document);
   const settings = settingsOf(document.value as WindlassFile, document, root);
+  checkIncluded(settings, document);
   if (settings.program?.kind !== "script") return settings;
   const entry = locate(root, settings.program.entry);
   if (entry !== undefined) return { ...settings, program: { ...settings.program, entry } };
   const message = `"entry" in ${file} names a missing file: ${settings.program.entry}`;
   const next = "Correct it, or build the project first";
   throw documentError(document, ["entry"], message, next);
+}
+
+/** @throws {ImageError} WL_IMAGE_MANIFEST_INVALID with the place of the first that is not there */
+function checkIncluded({ include = [] }: Settings, document: PositionedDocument): void {
+  for (const [index, { hostPath }] of include.entries()) {
+    if (factsOf(hostPath, statSync) !== undefined) continue;
+    const message = `"include" in ${document.file} names what is not there: ${hostPath}`;
+    throw documentError(document, ["include", index], message, "Correct it, or make the file");
+  }
 }
 
 async function readDocument(
@@ -125,7 +136,9 @@ function complete(
   settings: Settings,
   packageJson: PackageJson | undefined,
 ): Manifest {
-  const runtime = settings.runtime ?? detectRuntime(root) ?? "node";
+  const found = settings.runtime === undefined ? foundRuntimes(root) : [];
+  const runtime = settings.runtime ?? found[0]?.name ?? "node";
+  const others = found.filter(({ name, isTelling }) => isTelling && name !== runtime);
   if (file === undefined && packageJson === undefined && runtime === "node") {
     throw new ImageError(
       "WL_IMAGE_PROJECT_INVALID",
@@ -134,7 +147,8 @@ function complete(
     );
   }
   const isNode = runtime === "node";
-  const detected = settings.program || !isNode ? undefined : findEntryPoint(root, packageJson);
+  const detected =
+    settings.program || !isNode ? undefined : findEntryPoint(root, packageJson, others);
   const name =
     settings.name ??
     (packageJson?.name === undefined ? undefined : imageNameOf(packageJson.name)) ??
@@ -167,8 +181,18 @@ function complete(
     onExit: settings.onExit ?? "poweroff",
     platform: "linux",
     ...(kernel !== undefined && { kernel }),
-    warnings: detected?.warnings ?? [],
+    warnings: detected?.warnings ?? choiceWarnings(found[0], others),
   };
+}
+
+/** A package.json says that a folder is Node's, or is there for tools: neither is worth a word. */
+function choiceWarnings(chosen: FoundRuntime | undefined, all: readonly FoundRuntime[]): string[] {
+  const others = all.filter(({ name }) => name !== "node");
+  if (!chosen || chosen.name === "node" || others.length === 0) return [];
+  const files = others.map(({ name, file }) => `${file} (${name})`).join(", ");
+  return [
+    `This is built as ${chosen.name} because of ${chosen.file}, though there is ${files}; "runtime" in windlass.yaml chooses`,
+  ];
 }
 
 function defaultProgram(detected: EntryPoint | undefined): ManifestProgram {

@@ -10,7 +10,13 @@ import { classifyBinary } from "./binary-kind.ts";
 import { addProgramNeeds } from "./program-closure.ts";
 import { describeProgram } from "./program-description.ts";
 import { fileHead, ProgramFiles } from "./program-files.ts";
-import { commandOf, type Runtime, type RuntimeProject, type RuntimeRequest } from "./runtime.ts";
+import {
+  commandOf,
+  type Runtime,
+  type RuntimeName,
+  type RuntimeProject,
+  type RuntimeRequest,
+} from "./runtime.ts";
 import { LOCK_FILE, readTraceLock } from "./trace-lock.ts";
 
 async function collect({ root, manifest, signal }: RuntimeRequest): Promise<RuntimeProject> {
@@ -124,14 +130,22 @@ function digest(source: FileEntry["source"]): string {
   return source.kind === "bytes" ? createHash("sha256").update(source.bytes).digest("hex") : "";
 }
 
+/** What people name in place of its folder. */
+const SOURCES: Readonly<Record<string, RuntimeName>> = {
+  ...{ ".js": "node", ".mjs": "node", ".cjs": "node", ".ts": "node" },
+  ...{ ".py": "python", ".rb": "ruby" },
+};
+
 async function notExecutable(path: string): Promise<ImageError> {
   const { describeBinary } = await import("./binary-description.ts");
   const what = describeBinary(fileHead(path));
   const message = `Cannot use ${JSON.stringify(path)}: it is ${what}, no executable and no script`;
-  return new ImageError("WL_IMAGE_BINARY_INVALID", message, {
-    file: path,
-    next: 'Name an ELF executable for x86-64 Linux, or a script that begins with "#!"',
-  });
+  const runtime = SOURCES[posix.extname(path)];
+  const next =
+    runtime === undefined
+      ? 'Name an ELF executable for x86-64 Linux, or a script that begins with "#!"'
+      : `A source is built with its folder: write "runtime: ${runtime}" and "entry: ${posix.basename(path)}" into a windlass.yaml beside it, and name the folder`;
+  return new ImageError("WL_IMAGE_BINARY_INVALID", message, { file: path, next });
 }
 
 export const nativeRuntime: Runtime = {

@@ -31,6 +31,8 @@ const MARKERS: Readonly<Record<RuntimeName, readonly string[]>> = {
   c: ["Makefile", "makefile", "GNUmakefile", "main.c", "main.cc", "main.cpp"],
   native: [],
 };
+/** Programs of every kind have them. */
+const ANYBODYS: readonly string[] = ["Makefile", "makefile", "GNUmakefile"];
 /** A folder may have a package.json for its tools and be something else. */
 const BEFORE_NODE: readonly RuntimeName[] = ["deno", "bun"];
 
@@ -39,19 +41,35 @@ export async function loadRuntime(name: OtherRuntime): Promise<Runtime | undefin
   return await LOADERS[name]?.();
 }
 
-/** What a folder is by its files; undefined when nothing tells. */
-export function detectRuntime(folder: string): RuntimeName | undefined {
-  return runtimeOfFiles(readdirSync(folder));
+/** A runtime that a folder has a file of. */
+export interface FoundRuntime {
+  readonly name: RuntimeName;
+  /** The first that says so: "go.mod". */
+  readonly file: string;
+  /** A Makefile may be anybody's. */
+  readonly isTelling: boolean;
 }
 
-/** Of a folder with files of these names. A package.json is Node's, or Deno's and Bun's. */
+/** What a folder may be by its files; the first is what it is taken for. */
+export function foundRuntimes(folder: string): FoundRuntime[] {
+  return runtimesOfFiles(readdirSync(folder).sort());
+}
+
+/** Of a folder with files of these names; undefined when nothing tells. */
 export function runtimeOfFiles(names: readonly string[]): RuntimeName | undefined {
-  const has = (name: RuntimeName): boolean =>
-    MARKERS[name].some((marker) =>
-      marker.startsWith("*")
-        ? names.some((file) => file.endsWith(marker.slice(1)))
-        : names.includes(marker),
-    );
+  return runtimesOfFiles(names)[0]?.name;
+}
+
+/** A package.json is Node's, or Deno's and Bun's. */
+function runtimesOfFiles(names: readonly string[]): FoundRuntime[] {
   const order = [...BEFORE_NODE, ...RUNTIME_NAMES.filter((name) => !BEFORE_NODE.includes(name))];
-  return order.find(has);
+  return order.flatMap((name) => {
+    const isOf = (marker: string, file: string): boolean =>
+      marker.startsWith("*") ? file.endsWith(marker.slice(1)) : file === marker;
+    const files = MARKERS[name].flatMap((marker) => names.filter((file) => isOf(marker, file)));
+    const [first] = files;
+    if (first === undefined) return [];
+    const telling = files.find((file) => !ANYBODYS.includes(file));
+    return [{ name, file: telling ?? first, isTelling: telling !== undefined }];
+  });
 }

@@ -34,10 +34,14 @@ export async function starterOf(runtime: RuntimeName, name: string): Promise<Sta
   const loaded = await loadRuntime(runtime);
   const files = loaded?.starter(name) ?? {};
   if (Object.keys(files).length > 0) return { files, use: loaded?.starterUse };
-  const message = `There is no starter for the runtime "${runtime}"`;
-  throw new ImageError("WL_IMAGE_RUNTIME_UNAVAILABLE", message, {
-    next: "See what there is: windlass runtime ls",
-  });
+  const isNative = runtime === "native";
+  const message = isNative
+    ? "There is no starter for executables: they are built by other tools"
+    : `There is no starter for the runtime "${runtime}"`;
+  const next = isNative
+    ? 'Build yours as it is: windlass build ./program; or write "runtime: native" and "command: [./program]" into a windlass.yaml beside it'
+    : "See what there is: windlass runtime ls";
+  throw new ImageError("WL_IMAGE_RUNTIME_UNAVAILABLE", message, { next });
 }
 
 /**

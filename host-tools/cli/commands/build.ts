@@ -11,10 +11,14 @@ import { bytesText } from "../quantity-text.ts";
 
 export const execute: Execute<"build"> = async ({ options, operands, output, signal }) => {
   const [name, ...furtherNames] = options.tag;
-  const { from } = options;
+  const { from, trace } = options;
   if (from !== undefined && operands.length > 0) {
     const next = "Leave --from or the folder out";
     throw new HostError("WL_USAGE", "An image is built from one thing", { next });
+  }
+  if (from !== undefined && trace.length > 0) {
+    const next = "Leave --trace out: a container image has all of its files";
+    throw new HostError("WL_USAGE", "Only executables are traced, not container images", { next });
   }
   const shared = {
     name,
@@ -27,7 +31,7 @@ export const execute: Execute<"build"> = async ({ options, operands, output, sig
   const project = (await projectAt(operand)) ?? { folder: resolve(operand) };
   const built =
     from === undefined
-      ? await buildProject({ ...project, ...shared, trace: options.trace })
+      ? await buildProject({ ...project, ...shared, trace })
       : await buildContainer({ ...shared, from });
   const { warnings } = built;
   const store = new ImageStore(windlassFolders().data);

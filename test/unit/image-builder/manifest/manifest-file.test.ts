@@ -42,6 +42,7 @@ test("reads every key of windlass.yaml", async () => {
   const manifest = await load({
     "package.json": { json: { name: "shop", engines: { node: ">=18" } } },
     "src/main.js": "",
+    "data/one": "",
     "windlass.yaml": `
       name: store
       entry: ./src/main.js
@@ -271,6 +272,42 @@ test("says what a folder without a package.json lacks", async () => {
 test("says that a folder does not exist", async () => {
   const error = (await loadManifest("/nonexistent/folder").catch((reason) => reason)) as ImageError;
   assert.match(error.message, /There is no folder \/nonexistent\/folder/);
+});
+
+test("says that a device is no folder, and not that it is not there", async () => {
+  const error = (await loadManifest("/dev/null").catch((reason) => reason)) as ImageError;
+  assert.is(error.message, "/dev/null is no folder and no program");
+});
+
+test("names the line of an include that is not there", async () => {
+  const text = "entry: a.js\ninclude:\n  - ./a.js\n  - ../no-such-file\n";
+  const error = await failure({ "windlass.yaml": text, "a.js": "" });
+  assert.match(error.message, /"include" in .*windlass\.yaml names what is not there: .*\/no-such/);
+  assert.is(error.code, "WL_IMAGE_MANIFEST_INVALID");
+  assert.is(error.facts.line, 4);
+});
+
+test("a package.json for tools: the error names what else the folder may be", async () => {
+  const error = await failure({ "package.json": { json: {} }, "go.mod": "", Makefile: "" });
+  assert.match(error.message, /No entry point/);
+  assert.match(error.facts.next ?? "", /though it has go\.mod: write "runtime: go" into windlass/);
+});
+
+test("says which of several runtimes was taken", async () => {
+  const several = { "main.py": "", "main.rb": "", "main.c": "" };
+  const { runtime, warnings } = await load(several);
+  assert.is(runtime, "python");
+  assert.equal(warnings, [
+    'This is built as python because of main.py, though there is main.rb (ruby), main.c (c); "runtime" in windlass.yaml chooses',
+  ]);
+  assert.equal((await load({ ...several, "windlass.yaml": "runtime: ruby\n" })).warnings, []);
+  assert.equal(
+    (await load({ "main.py": "", Makefile: "" })).warnings,
+    [],
+    "a Makefile is anybody's",
+  );
+  const tools = await load({ "deno.json": "{}", "main.ts": "", "package.json": { json: {} } });
+  assert.equal(tools.warnings, []);
 });
 
 test("names line and column of a broken package.json", async () => {

@@ -50,6 +50,7 @@ test("there is one for each runtime but for executables, which are the user's ow
   assert.equal([...Object.keys(EXAMPLES), "native"].sort(), [...RUNTIME_NAMES].sort());
   const error = (await starterOf("native", "shop").catch((cause) => cause)) as ImageError;
   assert.is(error.code, "WL_IMAGE_RUNTIME_UNAVAILABLE");
+  assert.match(error.facts.next ?? "", "windlass build ./program");
 });
 
 test("a windlass.yaml says what the other files leave open, and else there is none", async () => {
