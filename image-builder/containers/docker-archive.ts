@@ -91,8 +91,11 @@ async function* archiveMembers(file: string): AsyncGenerator<TarMember> {
     }
   } catch (cause) {
     if (!(cause instanceof ImageError)) throw cause;
-    const why = isArchive ? "is a damaged tar archive" : "is no tar archive";
-    throw containerError(`${quoted(file)} ${why}: ${cause.message}`, {
+    // Of what is no archive, the reader's words about headers say nothing.
+    const why = isArchive
+      ? `is a damaged tar archive: ${cause.message}`
+      : "is no tar archive, or damaged from its begin";
+    throw containerError(`${quoted(file)} ${why}`, {
       ...{ next: HOW_TO_MAKE_ONE, file, cause },
     });
   }

@@ -8,7 +8,6 @@ import {
   removeCredentials,
   saveCredentials,
 } from "../../../../image-builder/registry/credentials.ts";
-import { registryHost } from "../../../../image-builder/registry/reference.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
@@ -42,25 +41,6 @@ test("Docker's file is read; its helper is named", async () => {
   assert.equal(await findCredentials("three.example", environment), {});
   await writeFile(folder.file("config.json"), "{");
   assert.equal(await findCredentials("one.example", environment), {});
-});
-
-test("a password of Docker Hub is found by each of its names", async () => {
-  await using folder = await temporaryFolder();
-  const environment = { WINDLASS_HOME: folder.path, DOCKER_CONFIG: folder.path };
-  const found = (name: string) => findCredentials(registryHost(name), environment);
-  const auth = Buffer.from("me:a:b ü").toString("base64");
-  for (const key of ["https://index.docker.io/v1/", "docker.io"]) {
-    await writeFile(folder.file("config.json"), JSON.stringify({ auths: { [key]: { auth } } }));
-    assert.equal(await found("docker.io"), { credentials: me }, key);
-    assert.equal(await found("index.docker.io"), { credentials: me }, key);
-  }
-  const credHelpers = { "https://index.docker.io/v1/": "pass" };
-  await writeFile(folder.file("config.json"), JSON.stringify({ credHelpers }));
-  assert.equal(await found("docker.io"), { helper: "docker-credential-pass" });
-  const own = { user: "own", password: "x" };
-  await saveCredentials(registryHost("index.docker.io"), own, environment);
-  assert.equal(await found("docker.io"), { credentials: own });
-  assert.is(await removeCredentials(registryHost("docker.io"), environment), true);
 });
 
 test("a damaged file of ours is not overwritten", async () => {

@@ -1,5 +1,11 @@
 /** Names of images in registries. */
+import { writeFile } from "node:fs/promises";
 import * as assert from "uvu/assert";
+import {
+  findCredentials,
+  removeCredentials,
+  saveCredentials,
+} from "../../../../image-builder/registry/credentials.ts";
 import {
   isLoopback,
   namesRegistry,
@@ -9,8 +15,10 @@ import {
 } from "../../../../image-builder/registry/reference.ts";
 import { RegistryClient } from "../../../../image-builder/registry/registry-client.ts";
 import { suite } from "../../../support/suite.ts";
+import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
 const test = suite("registry reference");
+const me = { user: "me", password: "secret" };
 const digest = `sha256:${"0".repeat(64)}`;
 
 test("host, name, tag and digest are told apart", () => {
@@ -53,6 +61,25 @@ test("Docker Hub has several names, one for messages and one where it is spoken 
   for (const text of ["docker.io/", "docker.io/Nginx", "docker.io//nginx", "docker.io/../nginx"]) {
     assert.throws(() => registryReference(text), /is no name/, text);
   }
+});
+
+test("a password of Docker Hub is found by each of its names", async () => {
+  await using folder = await temporaryFolder();
+  const environment = { WINDLASS_HOME: folder.path, DOCKER_CONFIG: folder.path };
+  const found = (name: string) => findCredentials(registryHost(name), environment);
+  const auth = Buffer.from("me:secret").toString("base64");
+  for (const key of ["https://index.docker.io/v1/", "docker.io"]) {
+    await writeFile(folder.file("config.json"), JSON.stringify({ auths: { [key]: { auth } } }));
+    assert.equal(await found("docker.io"), { credentials: me }, key);
+    assert.equal(await found("index.docker.io"), { credentials: me }, key);
+  }
+  const credHelpers = { "https://index.docker.io/v1/": "pass" };
+  await writeFile(folder.file("config.json"), JSON.stringify({ credHelpers }));
+  assert.equal(await found("docker.io"), { helper: "docker-credential-pass" });
+  const own = { user: "own", password: "x" };
+  await saveCredentials(registryHost("index.docker.io"), own, environment);
+  assert.equal(await found("docker.io"), { credentials: own });
+  assert.is(await removeCredentials(registryHost("docker.io"), environment), true);
 });
 
 test("what names no registry is an image of this machine", () => {
