@@ -3,8 +3,6 @@ import { RUNTIME_NAMES } from "../../image-builder/runtimes/runtime.ts";
 import { type CommandSpec, choice, flag, list, type Operand, text } from "./command.ts";
 
 const json = flag("Print JSON");
-/** Runtimes with something to start from: an executable is the user's own. */
-const STARTERS = RUNTIME_NAMES.filter((name) => name !== "native");
 const image: Operand = { usage: "IMAGE", kind: "image" };
 const none = { operands: [], min: 0, max: 0 } as const;
 const group = "Images";
@@ -42,7 +40,7 @@ export const imageCommands = {
     min: 0,
     max: 1,
     options: {
-      runtime: choice(STARTERS, "What runs the program; default: node"),
+      runtime: choice(RUNTIME_NAMES, "What runs the program; default: node"),
       name: text("NAME", "Name of the image"),
       json,
     },

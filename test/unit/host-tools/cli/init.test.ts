@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import * as assert from "uvu/assert";
+import { parseCommandLine } from "../../../../host-tools/cli/command-line.ts";
 import type { CommandName, OptionsOf } from "../../../../host-tools/cli/command-table.ts";
 import { execute as init } from "../../../../host-tools/cli/commands/init.ts";
 import { execute as describe } from "../../../../host-tools/cli/commands/runtime-describe.ts";
@@ -14,6 +15,7 @@ import {
 import type { Execute } from "../../../../host-tools/cli/invocation.ts";
 import { createOutput } from "../../../../host-tools/cli/output.ts";
 import type { HostError } from "../../../../host-tools/errors.ts";
+import type { ImageError } from "../../../../image-builder/errors.ts";
 import { RUNTIME_NAMES } from "../../../../image-builder/runtimes/runtime.ts";
 import type { RuntimeFacts } from "../../../../image-builder/runtimes/runtime-facts.ts";
 import { suite } from "../../../support/suite.ts";
@@ -59,6 +61,16 @@ test("a module has to be made first", async () => {
     await initIn(folder.path, { runtime: "wasm" }),
     `Next: cd ${folder.path} && node make.mjs && windlass run --rm .\n`,
   );
+});
+
+test("executables have no starter, and the error says what to do with one", async () => {
+  await using folder = await projectFolder();
+  const parsed = parseCommandLine(["init", "--runtime", "native", folder.path]);
+  assert.is(parsed.kind, "command");
+  const error: unknown = await initIn(folder.path, { runtime: "native" }).catch((cause) => cause);
+  assert.match((error as ImageError).message, "There is no starter for executables");
+  assert.match((error as ImageError).facts.next ?? "", "windlass build ./program");
+  assert.equal(await readdir(folder.path), []);
 });
 
 test("a name that is not the folder's, and a runtime that others hide, are in a windlass.yaml", async () => {
