@@ -84,7 +84,9 @@ export function orderTree(entries: Iterable<TreeEntry | LinkEntry>): LinkedTree 
       if (existing && existing.kind !== "directory") {
         throw new RangeError(`${path} lies below ${parent}, which is a ${existing.kind}`);
       }
-      if (!existing) byPath.set(parent, { kind: "directory", path: parent, mode: 0o755 });
+      // Its own parents are seen to when its turn comes, or were when it was added.
+      if (existing) break;
+      byPath.set(parent, { kind: "directory", path: parent, mode: 0o755 });
       if (parent === "/") break;
     }
   }
