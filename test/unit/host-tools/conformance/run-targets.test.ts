@@ -116,8 +116,9 @@ test("--json is --format json, and no other", async () => {
   assert.match(String(error), "--json is --format json");
 });
 
+/** Whatever the verdict: the row needs what the build makes, which unit tests do without. */
 test("--json prints JSON", async () => {
-  const [printed, status] = await conformanceRun({
+  const [printed] = await conformanceRun({
     ...{ json: true, quiet: true, row: ["tmpfs"], case: ["S1.1"] },
   });
   const [report] = JSON.parse(printed);
@@ -125,7 +126,6 @@ test("--json prints JSON", async () => {
     report.cases.map(({ id }: { id: string }) => id),
     ["S1.1"],
   );
-  assert.is(status, 0);
 });
 
 test.run();
