@@ -1,6 +1,6 @@
 /** What a container image says of its program (OCI image specification, "Image Configuration"; Docker's is the same). */
 import { constants } from "node:os";
-import type { Health, ProgramPort } from "../../guest/api/program.ts";
+import { type Health, type ProgramPort, TIMER_MS_MAX } from "../../guest/api/program.ts";
 import { quoted } from "../foreign-text.ts";
 import { containerError } from "./container-error.ts";
 import { Document, parseDigest } from "./document.ts";
@@ -134,7 +134,7 @@ function healthOf(check: Document | undefined): Health | undefined {
   if (!check || kind === undefined || kind === "NONE" || words.length === 0) return undefined;
   const argv = kind === "CMD" ? words : ["/bin/sh", "-c", words.join(" ")];
   const ms = (key: string, otherwise: number): number =>
-    Math.round((check.size(key) ?? 0) / NANOSECONDS_PER_MS) || otherwise;
+    Math.min(TIMER_MS_MAX, Math.round((check.size(key) ?? 0) / NANOSECONDS_PER_MS)) || otherwise;
   return {
     check: { kind: "exec", argv },
     intervalMs: Math.max(100, ms("Interval", HEALTH_DEFAULT_MS)),

@@ -53,6 +53,11 @@ test("keys are read as Docker writes them", () => {
   });
 });
 
+test("an interval is no longer than a timer can wait", () => {
+  const check = { Test: ["CMD", "/check"], Interval: Number.MAX_SAFE_INTEGER };
+  assert.is(parsed({ Healthcheck: check }).health?.intervalMs, 2 ** 31 - 1);
+});
+
 test("ranges of ports are counted before they are made: of more than 1000 there are none", () => {
   const ranges = (keys: readonly string[]): Json =>
     Object.fromEntries(keys.map((key) => [key, {}])) as Json;
