@@ -77,17 +77,14 @@ test("room is taken in whole units, each once, and none for a hole", async () =>
   const disk = { leftBytes: limitBytes, limitBytes, folder: folder.path };
   const files = { leftBytes: 2 ** 40 };
   const add = async (name: string, offsets: readonly number[]): Promise<void> => {
-    const file = await ContentFile.create(folder.file(name), { files, disk });
-    try {
-      await file.add({
-        ...{ name, sizeBytes: 2 ** 30 },
-        async *content() {
-          for (const offsetBytes of offsets) yield { offsetBytes, bytes: Buffer.from("x") };
-        },
-      });
-    } finally {
-      await file.finish();
-    }
+    await using file = await ContentFile.create(folder.file(name), { files, disk });
+    await file.add({
+      ...{ name, sizeBytes: 2 ** 30 },
+      async *content() {
+        for (const offsetBytes of offsets) yield { offsetBytes, bytes: Buffer.from("x") };
+      },
+    });
+    await file.finish();
   };
   await add("near", [0, 10, UNIT - 1]);
   assert.is(disk.leftBytes, 2 * UNIT);
