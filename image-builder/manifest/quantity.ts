@@ -1,6 +1,5 @@
 /** The quantities that people write in a manifest, turned into numbers with a unit. */
-import type { ProgramPort, RestartPolicy } from "../../guest/api/program.ts";
-import { TIMER_MS_MAX } from "../../guest/api/program.ts";
+import { type ProgramPort, type RestartPolicy, TIMER_MS_MAX } from "../../guest/api/program.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const MIB_PER_UNIT: Readonly<Record<string, number>> = { M: 1, G: 1024, T: 1024 * 1024 };

@@ -1,6 +1,6 @@
 /**
  * From the begin of a start to the first HTTP 200 of the program, and where the time goes. The runs of a case
- * follow each other: between others a clone takes a quarter longer, on memory that its host has given back.
+ * follow each other: between others a clone takes a quarter longer (DECISIONS.md, 50).
  *
  * - cold-stock, cold-own: a boot with Debian's kernel, and with the one of `windlass kernel build`
  * - clone, clone-own: a clone of a template, which was made before

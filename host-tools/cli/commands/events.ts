@@ -1,4 +1,5 @@
 /** `windlass events`. */
+import { TIMER_MS_MAX } from "../../../guest/api/program.ts";
 import type { InstanceEvent } from "../../instance/event-log.ts";
 import { isUp } from "../../instance/instance-state.ts";
 import { Instances } from "../../instance/instances.ts";
@@ -6,9 +7,6 @@ import { followEvents, logSize, pastEvents } from "../event-follower.ts";
 import type { Execute } from "../invocation.ts";
 import { timeMs } from "../option-values.ts";
 import { printableLine } from "../printable-text.ts";
-
-/** setTimeout counts in 32 bits. */
-const TIMER_MS_MAX = 0x7fffffff;
 
 export const execute: Execute<"events"> = async ({ options, output, signal }) => {
   const nowMs = Date.now();
