@@ -8,9 +8,9 @@ import { billOfMaterials } from "./bill-of-materials.ts";
 import { ImageError } from "./errors.ts";
 import { type ErofsOptions, writeErofs } from "./filesystems/erofs-writer.ts";
 import { firstStageExecutable } from "./first-process/first-stage.ts";
+import { helperExecutables } from "./first-process/helpers.ts";
 import { initExecutable } from "./first-process/init.ts";
 import { kernelRandomAddon } from "./first-process/kernel-random-addon.ts";
-import { terminalHelperExecutable } from "./first-process/terminal-helper.ts";
 import { FIRST_STAGE_FORMAT, firstStageArchive } from "./kernels/first-stage-archive.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { type Kernel, KernelStore, vmlinuzPath } from "./kernels/kernel-store.ts";
@@ -334,7 +334,8 @@ export async function baseKey(
 ): Promise<string> {
   const hash = createHash("sha256").update(runtime.digest);
   // What Windlass emits itself changes with its sources, in a checkout without a new version.
-  hash.update(initExecutable({ argv: ["/"], environment: {} })).update(terminalHelperExecutable());
+  hash.update(initExecutable({ argv: ["/"], environment: {} }));
+  for (const { bytes } of helperExecutables()) hash.update(bytes);
   const guest = guestFolder();
   hash.update(kernelRandomAddon());
   const own = BASE_GUEST_FILES.map((name) => join(guest, name));

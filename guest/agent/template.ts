@@ -3,7 +3,7 @@ import { AgentError } from "./agent-error.ts";
 import type { Agent, Operations } from "./operation.ts";
 import { TemplateGate } from "./template-gate.ts";
 
-export function templateOperations({ wake, app }: Agent): Operations<"template"> {
+export function templateOperations({ wake, app, system }: Agent): Operations<"template"> {
   const gate = wake && new TemplateGate(wake);
   return {
     templateWarmUp: async ({ body }, call) => {
@@ -13,6 +13,10 @@ export function templateOperations({ wake, app }: Agent): Operations<"template">
       // As the request that saves the machine does: closing one is rehearsed, too.
       call.closeConnection(() => undefined);
       return warmth;
+    },
+    templateTrim: async (_args, { signal }) => {
+      const { trimMemory } = await import("./free-memory.ts");
+      return { freeBytes: await trimMemory({ procRoot: system.procRoot, signal }) };
     },
     templatePrepare: async ({ body }, call) => {
       if (!gate) {

@@ -325,6 +325,13 @@ export const routes = {
     takes: ["body"],
     summary: "Send the program requests, so that what a request needs has run once",
   },
+  templateTrim: {
+    ...v1Admin,
+    method: "POST",
+    tag: "template",
+    path: "/v1/template/trim",
+    summary: "Give free memory back: drop the page cache, fill what is free with zeros",
+  },
   templatePrepare: {
     ...v1Admin,
     method: "POST",

@@ -40,6 +40,12 @@ export const templateSchemas = {
       { additionalProperties: false },
     ),
   },
+  templateTrim: {
+    reply: Type.Object(
+      { freeBytes: Type.Integer({ description: "How much is free now" }) },
+      { additionalProperties: false },
+    ),
+  },
   templatePrepare: {
     body: Type.Object(
       {

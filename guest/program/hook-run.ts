@@ -79,8 +79,11 @@ export class HookRun {
     try {
       this.#tools ??= this.#makeTools(require("node:fs") as FileSystem);
       const tools = this.#tools;
+      const isSaved = (): boolean => tools.fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`);
+      // Not when somebody waits for a running machine to be saved: a large heap takes seconds.
+      if (!this.#isRehearsed && !isSaved()) tools.engine.compact();
       if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
-      return tools.fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`) ? tools : undefined;
+      return isSaved() ? tools : undefined;
     } catch (error) {
       complain("cannot take part in the template", error);
       return undefined;

@@ -14,7 +14,7 @@ const PATIENCE = 10;
 
 export class JavascriptEngine {
   readonly #setFlags: (flags: string) => void;
-  readonly #collectYoung: () => void;
+  readonly #collect: (type: "minor" | "major") => void;
   readonly #observer: PerformanceObserver;
   readonly #isBaselineOurs: boolean;
   #collectionsLeft = 0;
@@ -27,19 +27,24 @@ export class JavascriptEngine {
     const { runInNewContext } = require("node:vm") as typeof import("node:vm");
     const { PerformanceObserver } = require("node:perf_hooks") as typeof import("node:perf_hooks");
     setFlagsFromString("--expose-gc");
-    const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
+    const collect = runInNewContext("gc") as (options: { type: string }) => void;
     // V8 uses no code cache of Node's own library that was made under other flags.
     setFlagsFromString("--no-expose-gc");
     this.#setFlags = setFlagsFromString;
     const flags = [...process.execArgv, process.env["NODE_OPTIONS"]].join(" ");
     this.#isBaselineOurs = !BASELINE_FLAGS.test(flags);
-    this.#collectYoung = () => collect({ type: "minor" });
+    this.#collect = (type) => collect({ type });
     this.#observer = new PerformanceObserver((list) => {
       // It also hears of those before it was asked to listen.
       const heard = list.getEntries().filter(({ startTime }) => startTime >= this.#sinceMs);
       this.#collectionsLeft -= heard.length;
       if (this.#collectionsLeft <= 0) this.resume();
     });
+  }
+
+  /** Collects all garbage and gives the memory of it back. */
+  compact(): void {
+    this.#collect("major");
   }
 
   /**
@@ -60,7 +65,7 @@ export class JavascriptEngine {
    */
   rest(): void {
     this.#observer.disconnect();
-    this.#collectYoung();
+    this.#collect("minor");
     this.#setFlags("--no-incremental-marking");
     this.#resumeAfter(1);
   }
@@ -80,10 +85,13 @@ export class JavascriptEngine {
 }
 
 /** Does nothing in a Node that does not let us. */
-export function javascriptEngine(): Pick<JavascriptEngine, "warmUp" | "rest" | "resume"> {
+export function javascriptEngine(): Pick<
+  JavascriptEngine,
+  "compact" | "warmUp" | "rest" | "resume"
+> {
   try {
     return new JavascriptEngine();
   } catch {
-    return { warmUp: nothing, rest: nothing, resume: nothing };
+    return { compact: nothing, warmUp: nothing, rest: nothing, resume: nothing };
   }
 }

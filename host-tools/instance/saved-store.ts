@@ -115,7 +115,7 @@ export class SavedStore<T extends Saved> {
     }
     const folder = this.folder(id);
     await withIoError("write", folder, mkdir(folder, { mode: 0o700 }));
-    return await lockFile(this.#lock(id));
+    return await lockFile(this.lock(id));
   }
 
   /** Makes it one. @throws {ImageError} WL_IMAGE_IO */
@@ -137,7 +137,7 @@ export class SavedStore<T extends Saved> {
     const removed: string[] = [];
     for (const id of ids) {
       if (await this.read(id)) continue;
-      await using lock = await tryLockFile(this.#lock(id)).catch(() => undefined);
+      await using lock = await tryLockFile(this.lock(id)).catch(() => undefined);
       if (!lock) continue;
       await this.remove(id);
       removed.push(id);
@@ -154,7 +154,8 @@ export class SavedStore<T extends Saved> {
     return join(this.folder(id), `${this.#kind.word}.json`);
   }
 
-  #lock(id: string): string {
+  /** Held by whoever makes it, from `begin` on. */
+  protected lock(id: string): string {
     return join(this.folder(id), "change.lock");
   }
 }

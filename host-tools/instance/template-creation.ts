@@ -1,8 +1,9 @@
 /** Making templates: from an image, by starting it for that alone, or from an instance that runs. */
-import { rm, stat } from "node:fs/promises";
+import { rm, stat, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WarmUp } from "../../guest/api/template.ts";
+import { digHoles } from "../../image-builder/store/dig-holes.ts";
 import { lockFile } from "../../image-builder/store/file-lock.ts";
 import type { ImageStore } from "../../image-builder/store/image-store.ts";
 import { HostError } from "../errors.ts";
@@ -115,7 +116,7 @@ export async function templateFromImage(
       signal,
     });
     frozen.port[Symbol.dispose]();
-    return await commit(templates, record, {
+    const template = await commit(templates, record, {
       traits: plan.traits,
       state,
       stoppedAtMs: frozen.stoppedAtMs,
@@ -123,6 +124,7 @@ export async function templateFromImage(
       instance: { id, name },
       timing: { readyMs, warmUpMs, saveMs: performance.now() - warmMs },
     });
+    return await makeSparse(templates, template);
   } catch (error) {
     if (qemu) await endQemu(qemu);
     qemu = undefined;
@@ -142,6 +144,13 @@ export interface RunningSource {
   readonly machineEnded: Promise<unknown>;
 }
 
+export interface TemplateIdentity {
+  readonly id: string;
+  readonly name: string;
+  /** Whether it is removed as soon as there are clones: no time is spent on making it small. */
+  readonly isBrief?: boolean | undefined;
+}
+
 /**
  * Saves a machine that runs, by way of a second QEMU that takes its memory over into a file; it goes on
  * afterwards, whatever happens. It stands still while its memory is copied.
@@ -150,7 +159,7 @@ export interface RunningSource {
  */
 export async function templateFromInstance(
   source: RunningSource,
-  { id, name }: { readonly id: string; readonly name: string },
+  { id, name, isBrief = false }: TemplateIdentity,
   { templates, images, signal }: TemplateContext,
 ): Promise<Template> {
   const { record } = source;
@@ -181,6 +190,7 @@ export async function templateFromInstance(
         signal,
       },
     ));
+    if (!isBrief) await source.client.call("templateTrim", {}, { signal });
     const { frozen, layers } = await copyMachine(source, target.qmp, {
       socketPath: copySocket(files),
       signal,
@@ -195,7 +205,7 @@ export async function templateFromInstance(
     target = undefined;
     await takeScratch(files, layers);
     await images.pin(id, record.imageId);
-    return await commit(
+    const template = await commit(
       templates,
       { ...record, id, name },
       {
@@ -207,6 +217,7 @@ export async function templateFromInstance(
         timing: { readyMs: 0, warmUpMs: 0, saveMs: performance.now() - startedMs },
       },
     );
+    return isBrief ? template : await makeSparse(templates, template);
   } catch (error) {
     if (target) await endQemu(target);
     await images.unpin(id);
@@ -282,14 +293,32 @@ async function commit(
     vcpuCount: options.vcpuCount,
     address: options.address,
     program: options.program,
-    memory: await memoryFacts(templates.files(id)),
+    memory: await memoryFacts(templates.files(id), Math.floor(Date.now() / 1000)),
     ...facts,
   };
   await templates.commit(template);
   return template;
 }
 
-async function memoryFacts({ memory }: TemplateFiles): Promise<Template["memory"]> {
+/**
+ * The host keeps nothing for free memory. Clones may start meanwhile, for they see no difference: TemplateStore.damage
+ * waits for the end of this when it sees the file change.
+ */
+async function makeSparse(templates: TemplateStore, template: Template): Promise<Template> {
+  const { id, memory } = template;
+  const files = templates.files(id);
+  await digHoles(files.memory);
+  const sparse = { ...template, memory: await memoryFacts(files, memory.changedAtMs / 1000) };
+  await templates.commit(sparse);
+  return sparse;
+}
+
+/** @param changedAt what its time of last change is set to: Unix time in whole seconds, which every file system keeps */
+async function memoryFacts(
+  { memory }: TemplateFiles,
+  changedAt: number,
+): Promise<Template["memory"]> {
+  await utimes(memory, changedAt, changedAt);
   const { size, blocks, mtimeMs } = await stat(memory);
   return { sizeBytes: size, diskBytes: blocks * 512, changedAtMs: mtimeMs };
 }
@@ -313,7 +342,10 @@ async function sendWarmUp(
     timeoutMs: WARM_UP_TIMEOUT_MS,
   };
   const { elapsedMs } = await client.call("templateWarmUp", { body }, { signal });
-  await delay(SETTLE_MS, undefined, { signal });
+  await Promise.all([
+    client.call("templateTrim", {}, { signal }),
+    delay(SETTLE_MS, undefined, { signal }),
+  ]);
   return elapsedMs + SETTLE_MS;
 }
 

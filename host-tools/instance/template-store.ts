@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { lockFile } from "../../image-builder/store/file-lock.ts";
 import type { Folders } from "../../image-builder/store/folders.ts";
 import { type InstanceFiles, instanceFilesIn } from "./instance-files.ts";
 import { SavedStore } from "./saved-store.ts";
@@ -50,9 +51,15 @@ export class TemplateStore extends SavedStore<Template> {
   async damage(template: Template): Promise<string | undefined> {
     const files = this.files(template.id);
     try {
-      const memory = await stat(files.memory);
-      if (memory.size !== template.memory.sizeBytes) return "its memory file has another size";
-      if (memory.mtimeMs !== template.memory.changedAtMs) return "its memory file was changed";
+      const { sizeBytes, changedAtMs } = template.memory;
+      let memory = await stat(files.memory);
+      if (memory.mtimeMs !== changedAtMs) {
+        // Whoever made it may still be making it sparse, which takes a part of a second.
+        await using _made = await lockFile(this.lock(template.id));
+        memory = await stat(files.memory);
+      }
+      if (memory.size !== sizeBytes) return "its memory file has another size";
+      if (memory.mtimeMs !== changedAtMs) return "its memory file was changed";
       if ((await digestOf(files.state)) !== template.state.sha256)
         return "its state file is damaged";
     } catch (error) {

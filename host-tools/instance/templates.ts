@@ -7,6 +7,7 @@ import type { Instance, Instances, Waiting } from "./instances.ts";
 import { type CreateOptions, newRecord } from "./new-record.ts";
 import type { Template } from "./template.ts";
 import {
+  type TemplateIdentity,
   templateFromImage,
   templateFromInstance,
   type WarmUpRequest,
@@ -17,6 +18,11 @@ const STARTS_AT_ONCE = 2;
 
 export interface TemplateOptions extends Omit<CreateOptions, "boot" | "publish" | "autoRemove"> {
   readonly warmUp?: WarmUpRequest | undefined;
+}
+
+export interface SaveOptions extends Waiting, Pick<TemplateIdentity, "isBrief"> {
+  /** Of the template; default: made of the instance's. */
+  readonly name?: string | undefined;
 }
 
 export interface ForkOptions extends Waiting {
@@ -90,18 +96,14 @@ export class Templates {
   /**
    * Saves an instance that runs; it goes on.
    *
-   * @param options.name of the template; default: made of the instance's
    * @throws what `templateFromInstance` throws; {HostError} WL_INSTANCE_STATE
    */
-  async save(
-    reference: string,
-    { name, signal }: Waiting & { readonly name?: string | undefined } = {},
-  ): Promise<Template> {
+  async save(reference: string, { name, isBrief, signal }: SaveOptions = {}): Promise<Template> {
     const { images, templates } = this.#instances;
     const id = newId();
     return await this.#instances.whileRunning(reference, { signal }, async (source) => {
       mustBeProcess(source.record.options.program, source.record.name);
-      const identity = { id, name: name ?? defaultName(source.record.name, id) };
+      const identity = { id, name: name ?? defaultName(source.record.name, id), isBrief };
       return await templateFromInstance(source, identity, { templates, images, signal });
     });
   }
@@ -116,7 +118,7 @@ export class Templates {
     const { count = 1, names = [], signal, onStarted = () => undefined } = options;
     const { record } = await this.#instances.get(reference);
     const publish = options.publish ?? record.options.publish.map(onFreePort);
-    const template = await this.save(record.id, { signal });
+    const template = await this.save(record.id, { isBrief: true, signal });
     try {
       const clones: Instance[] = [];
       let next = 0;

@@ -4,10 +4,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { helperExecutables } from "../first-process/helpers.ts";
 import { initExecutable } from "../first-process/init.ts";
 import { kernelRandomAddon } from "../first-process/kernel-random-addon.ts";
-import { terminalHelperExecutable } from "../first-process/terminal-helper.ts";
-import { wakeHelperExecutable } from "../first-process/wake-helper.ts";
 import { GUEST_LIBRARY_PACKAGE } from "../project/guest-library.ts";
 import { GROUP, NSSWITCH, PASSWD } from "../rootfs/system-files.ts";
 import type { FileEntry, TreeEntry } from "../rootfs/tree.ts";
@@ -50,8 +49,7 @@ export async function baseEntries(options: BaseOptions): Promise<TreeEntry[]> {
     ...DIRECTORIES,
     ...Object.entries(ETC_FILES).map(([name, text]) => file(`/etc/${name}`, Buffer.from(text))),
     file("/init", init, 0o755),
-    file("/sbin/windlass-tty", terminalHelperExecutable(), 0o755),
-    file("/sbin/windlass-wake", wakeHelperExecutable(), 0o755),
+    ...helperExecutables().map(({ name, bytes }) => file(`/sbin/${name}`, bytes, 0o755)),
     file(`${AGENT_FOLDER}/init.js`, await readFile(join(guestFolder, "init.js"))),
     file(agentPath, agent),
     ...(cache.length > 0 ? [file(`${agentPath}.cache`, cache)] : []),

@@ -1,5 +1,6 @@
 /** The root tree of a container image: all its layers, one over the other. */
 import { join } from "node:path";
+import { helperExecutables } from "../first-process/helpers.ts";
 import { quoted } from "../foreign-text.ts";
 import type { LinkEntry, TreeEntry } from "../rootfs/tree.ts";
 import { applyLayer } from "./apply-layer.ts";
@@ -74,7 +75,6 @@ export async function unpackContainer(
 const SHARED_FOLDERS = ["/etc", "/usr", "/usr/lib", "/dev", "/proc", "/sys"];
 /** The base's, whatever the container has there. */
 const OURS = ["/usr/lib/windlass", "/etc/resolv.conf", "/etc/hosts"];
-const HELPERS = ["windlass-tty", "windlass-wake"];
 
 function makeRoom(root: ContainerRoot, warn: (warning: string) => void): void {
   for (const path of SHARED_FOLDERS) {
@@ -86,7 +86,7 @@ function makeRoom(root: ContainerRoot, warn: (warning: string) => void): void {
     if (isOdd) warn(`${quoted(path)} of the image is left out: Windlass has its own`);
   }
   // Wherever the container's /sbin leads to, the agent's helpers are found there.
-  for (const name of HELPERS) {
+  for (const { name } of helperExecutables()) {
     root.put(["sbin", name], { kind: "symlink", target: `/usr/lib/windlass/${name}` });
   }
 }

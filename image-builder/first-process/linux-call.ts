@@ -7,6 +7,7 @@ export const SYSTEM_CALL = {
   open: 2,
   close: 3,
   poll: 7,
+  mmap: 9,
   ioctl: 16,
   pread: 17,
   pwrite: 18,
@@ -27,6 +28,7 @@ export const SYSTEM_CALL = {
   mkdir: 83,
   unlink: 87,
   symlink: 88,
+  sysinfo: 99,
   setsid: 112,
   setpriority: 141,
   adjtimex: 159,
@@ -61,6 +63,10 @@ export const OPEN_FLAG = {
   truncate: 0o1000,
   closeOnExec: 0o2000000,
 } as const;
+
+/** include/uapi/asm-generic/mman-common.h */
+export const PROTECTION = { read: 1, write: 2 } as const;
+export const MAP_FLAG = { private: 2, anonymous: 0x20, populate: 0x8000 } as const;
 
 /** include/uapi/linux/reboot.h */
 export const REBOOT = {

@@ -1,18 +1,11 @@
-/** flock(2), which Node has not: through koffi, the system call itself. Loaded with the first lock. */
-import { createRequire } from "node:module";
+/** flock(2), the system call itself. */
 import { constants } from "node:os";
+import { lastErrno, libcFunction } from "./libc.ts";
 
 /** Of <sys/file.h>. */
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-
-interface Libc {
-  flock(fd: number, operation: number): number;
-  errno(): number;
-}
-
-let loaded: Libc | undefined;
 
 /**
  * Takes the lock of an open file if nobody else holds it. A microsecond; a program that does it takes 3 ms.
@@ -21,15 +14,8 @@ let loaded: Libc | undefined;
  * @throws {Error} when koffi cannot be loaded
  */
 export function flockNow(fd: number, { shared }: { readonly shared: boolean }): number {
-  loaded ??= load();
-  if (loaded.flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return 0;
-  return loaded.errno();
+  const flock = libcFunction("int flock(int, int)");
+  return flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0 ? 0 : lastErrno();
 }
 
 export const isHeldByAnother = (errno: number): boolean => errno === constants.errno.EWOULDBLOCK;
-
-function load(): Libc {
-  const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
-  const flock = koffi.load("libc.so.6").func("int flock(int, int)");
-  return { flock: (fd, operation) => flock(fd, operation), errno: () => koffi.errno() };
-}

@@ -13,6 +13,7 @@ import type { Instance } from "../../host-tools/instance/instances.ts";
 import type { CreateOptions } from "../../host-tools/instance/new-record.ts";
 import type { Template } from "../../host-tools/instance/template.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
+import { digHoles } from "../../image-builder/store/dig-holes.ts";
 import { fileSystemCheck } from "../support/file-system-check.ts";
 import { bootMissing, copyProject, killQemu, machineRig, type Rig } from "../support/rig.ts";
 import { suite } from "../support/suite.ts";
@@ -152,6 +153,20 @@ async function failure(work: Promise<unknown>): Promise<HostError> {
     (error) => error,
   );
 }
+
+withMachine("a template keeps nothing for free memory: not a page of zeros", async () => {
+  const { memory } = rig.instances.templates.files(template.id);
+  const { blocks, size, mtimeMs } = await stat(memory);
+  assert.is(mtimeMs, template.memory.changedAtMs);
+  assert.is(blocks * 512, template.memory.diskBytes);
+  // Before, it was 170 to 180 of 256.
+  assert.ok(template.memory.diskBytes < 0.6 * size, `${template.memory.diskBytes} of ${size}`);
+  const before = await readFile(memory);
+  await digHoles(memory);
+  await utimes(memory, mtimeMs / 1000, mtimeMs / 1000);
+  assert.is((await stat(memory)).blocks, blocks);
+  assert.ok(before.equals(await readFile(memory)));
+});
 
 withMachine("clones of a template are machines of their own", async () => {
   assert.is(template.hookedProcesses, 1);

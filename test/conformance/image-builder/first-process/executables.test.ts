@@ -10,6 +10,7 @@ import { initExecutable } from "../../../../image-builder/first-process/init.ts"
 import { SYSTEM_CALL } from "../../../../image-builder/first-process/linux-call.ts";
 import { starterExecutable } from "../../../../image-builder/first-process/starter.ts";
 import { terminalHelperExecutable } from "../../../../image-builder/first-process/terminal-helper.ts";
+import { trimHelperExecutable } from "../../../../image-builder/first-process/trim-helper.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
@@ -22,6 +23,7 @@ const executables = {
   }),
   "first stage": firstStageExecutable({ modules: ["/modules/a.ko", "/modules/b.ko"] }),
   "terminal helper": terminalHelperExecutable(),
+  "trim helper": trimHelperExecutable(),
   starter: starterExecutable({
     hostname: "web",
     hosts: "127.0.0.1 localhost web\n",
@@ -149,6 +151,15 @@ check(
     assert.equal(end, [chroot, write, execve, execve, write, reboot, nanosleep]);
   },
 );
+
+check("the trim helper is the first to end before it takes any memory", async () => {
+  const calls = await systemCalls(executables["trim helper"]);
+  const { open, write, sysinfo, mmap, exit } = SYSTEM_CALL;
+  assert.equal(calls, [open, write, sysinfo, mmap, exit]);
+  const text = Buffer.from(executables["trim helper"]).toString("latin1");
+  assert.match(text, /1000\0/);
+  assert.match(text, "/proc/self/oom_score_adj\0");
+});
 
 test("init refuses an empty command", () => {
   assert.throws(() => initExecutable({ argv: [], environment: {} }), /argv is empty/);

@@ -38,6 +38,33 @@ test("makes no baseline code from the rehearsal to the first garbage in a clone"
   assert.is(await ask("warmed"), "true");
 });
 
+/** Says when all of its heap is collected. */
+const OBSERVED = `
+import { constants, PerformanceObserver } from "node:perf_hooks";
+const isMajor = ({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+const observer = new PerformanceObserver((list) => {
+  if (list.getEntries().some(isMajor)) console.log("collected");
+});
+observer.observe({ entryTypes: ["gc"] });
+process.stdin.on("data", () => setTimeout(() => console.log("nothing more"), 100));
+console.log("ready");`;
+
+test("collects all garbage in the rehearsal, but not while somebody waits for the machine", async ({
+  signal,
+}) => {
+  await using program = await preloadedProgram(OBSERVED);
+  await program.line();
+  await program.rehearse();
+  assert.is(await program.line(), "collected");
+
+  await using hasty = await preloadedProgram(OBSERVED);
+  await hasty.line();
+  await hasty.arm(signal);
+  hasty.wake(CLONE);
+  hasty.write("well");
+  assert.is(await hasty.line(), "nothing more");
+});
+
 for (const flag of ["--no-sparkplug", "--jitless"]) {
   test(`leaves baseline code to who runs node with ${flag}`, async ({ signal }) => {
     await using program = await preloadedProgram(PROGRAM, { nodeFlags: [flag] });

@@ -5,7 +5,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, watch, writeSync } from "node:fs";
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
@@ -26,6 +26,8 @@ export interface PreloadedProgram extends AsyncDisposable {
   readonly pid: number;
   /** Resolves with the next line of standard output, undefined at its end. */
   line(): Promise<string | undefined>;
+  /** Sends the signal as for a machine that is not saved yet. Afterwards `arm` cannot be called. */
+  rehearse(): Promise<void>;
   /** Sends the signal and waits for the report. */
   arm(signal: AbortSignal): Promise<ArmedReport>;
   wake(record: WakeRecord): void;
@@ -83,6 +85,10 @@ export async function preloadedProgram(
   return {
     pid,
     line: async () => (await lines.next()).value,
+    async rehearse() {
+      await rmdir(armed);
+      child.kill(ARM_SIGNAL);
+    },
     async arm(signal) {
       // Not the iterator of node:fs/promises: in Node 20 it loses one of two changes at once.
       const watcher = watch(armed, { signal });

@@ -1,9 +1,10 @@
-import { appendFile, mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { HostError } from "../../../../host-tools/errors.ts";
 import { parseTemplate } from "../../../../host-tools/instance/template.ts";
 import { TemplateStore } from "../../../../host-tools/instance/template-store.ts";
+import { lockFile } from "../../../../image-builder/store/file-lock.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 import { foldersIn } from "./instance-fixture.ts";
@@ -126,6 +127,21 @@ test("damage is told in words", async () => {
     assert.is(await store.damage(template), "its memory file has another size");
     await rm(files.memory);
     assert.match((await store.damage(template)) ?? "", "its files cannot be read: ENOENT");
+  });
+});
+
+test("a memory file that is being made sparse is waited for", async () => {
+  await withStore(async (store) => {
+    const template = await storeTemplate(store);
+    const { folder, memory } = store.files(template.id);
+    const making = await lockFile(`${folder}/change.lock`);
+    await utimes(memory, new Date(), new Date());
+    const damage = store.damage(template);
+    await stat(memory); // Seen by both.
+    const { changedAtMs } = template.memory;
+    await utimes(memory, changedAtMs / 1000, changedAtMs / 1000);
+    await making.close();
+    assert.is(await damage, undefined);
   });
 });
 
