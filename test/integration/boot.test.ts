@@ -9,8 +9,7 @@ import type { JournalRecord } from "../../guest/api/journal.ts";
 import type { GuestClient } from "../../host-tools/guest-client/guest-client.ts";
 import type { StopStep } from "../../host-tools/instance/stop.ts";
 import { signalProcess, waitForExit } from "../../host-tools/qemu/process-identity.ts";
-import { type BootedMachine, bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { type BootedMachine, machineSuite, type Rig } from "../support/rig.ts";
 
 /** hello-http's port. */
 const PROGRAM_PORT = 8080;
@@ -21,34 +20,22 @@ const anyPort = {
   guestPort: PROGRAM_PORT,
 } as const;
 
-const missing = await bootMissing();
 let rig: Rig;
 let web: BootedMachine;
 let client: GuestClient;
 
-const test = suite("booted machine", {
+const test = await machineSuite("booted machine", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      await rig.build("hello-http", { name: "hello" });
-      web = await rig.boot({ image: "hello", name: "web", publish: [anyPort] });
-      ({ client } = await rig.instances.client("web"));
-    },
-    async teardown() {
-      await client?.close();
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    await rig.build("hello-http", { name: "hello" });
+    web = await rig.boot({ image: "hello", name: "web", publish: [anyPort] });
+    ({ client } = await rig.instances.client("web"));
+  },
+  async teardown() {
+    await client?.close();
+  },
 });
-
-function withMachine(
-  name: string,
-  body: (context: { signal: AbortSignal }) => Promise<void>,
-): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 /** The body of the program's answer on its published port. */
 async function answerOf({ instance }: BootedMachine): Promise<string> {
@@ -76,12 +63,12 @@ async function evaluate(script: string, signal: AbortSignal) {
   return await client.call("exec", { body }, { signal, timeoutMs: 120_000 });
 }
 
-withMachine("it is ready when it says so: the program answers on its published port", async () => {
+test("it is ready when it says so: the program answers on its published port", async () => {
   assert.is(web.readiness, "ready");
   assert.is(await answerOf(web), "Hello from Windlass\n");
 });
 
-withMachine("the agent answers as OSv's server does", async () => {
+test("the agent answers as OSv's server does", async () => {
   assert.is(await client.call("osName", {}), "Linux");
   assert.match(await client.call("osVersion", {}), /^\d+\.\d+/);
   assert.is(await client.call("osHostname", {}), "web");
@@ -93,7 +80,7 @@ withMachine("the agent answers as OSv's server does", async () => {
     assert.not.ok(cmdline.includes(token));
 });
 
-withMachine("the boot's phases are in the journal, in order", async () => {
+test("the boot's phases are in the journal, in order", async () => {
   const phases = (await journalOf(web)).flatMap((one) => (one.kind === "phase" ? [one.phase] : []));
   assert.equal(phases.slice(0, 2), ["init", "program-started"]);
   for (const phase of ["program-listening", "ready", "agent-listening"] as const) {
@@ -101,7 +88,7 @@ withMachine("the boot's phases are in the journal, in order", async () => {
   }
 });
 
-withMachine("what the program writes is in the journal and on the console", async () => {
+test("what the program writes is in the journal and on the console", async () => {
   const text = (await journalOf(web))
     .map((one) => (one.kind === "output" ? one.text : ""))
     .join("");
@@ -111,14 +98,14 @@ withMachine("what the program writes is in the journal and on the console", asyn
   assert.match(console, /listening on port 8080/);
 });
 
-withMachine("the program runs under the agent, with its status", async () => {
+test("the program runs under the agent, with its status", async () => {
   const status = await client.call("programStatus", {});
   assert.is(status.state, "running");
   assert.is(status.ready, true);
   assert.equal(status.listening, [{ port: PROGRAM_PORT, protocol: "tcp" }]);
 });
 
-withMachine("exit statuses and signals of commands arrive, many at once", async ({ signal }) => {
+test("exit statuses and signals of commands arrive, many at once", async ({ signal }) => {
   const scripts = ["process.exit(0)", "process.exit(3)", "process.kill(process.pid, 'SIGKILL')"];
   const replies = await Promise.all(scripts.map((script) => evaluate(script, signal)));
   assert.equal(
@@ -131,11 +118,9 @@ withMachine("exit statuses and signals of commands arrive, many at once", async 
   );
 });
 
-withMachine(
-  "process 1 reaps orphans, and takes no exit status from the agent",
-  async ({ signal }) => {
-    // The middle process ends at once; its child, an orphan by then, ends after it.
-    const script = `
+test("process 1 reaps orphans, and takes no exit status from the agent", async ({ signal }) => {
+  // The middle process ends at once; its child, an orphan by then, ends after it.
+  const script = `
     const { spawn, execFileSync } = require("node:child_process");
     const { existsSync, readFileSync, readdirSync } = require("node:fs");
     const orphan = "setTimeout(() => process.exit(9), 300)";
@@ -156,28 +141,24 @@ withMachine(
     };
     wait();
   `;
-    const { exitCode, stdout, stderr } = await evaluate(script, signal);
-    assert.is(stderr, "");
-    assert.is(stdout, "parent 1\nzombies 0\n");
-    assert.is(exitCode, 5);
-  },
-);
+  const { exitCode, stdout, stderr } = await evaluate(script, signal);
+  assert.is(stderr, "");
+  assert.is(stdout, "parent 1\nzombies 0\n");
+  assert.is(exitCode, 5);
+});
 
-withMachine(
-  "the root is writable in memory, the program's folder is the image's",
-  async ({ signal }) => {
-    const script = `
+test("the root is writable in memory, the program's folder is the image's", async ({ signal }) => {
+  const script = `
     const fs = require("node:fs");
     fs.writeFileSync("/app/new", "x"); fs.appendFileSync("/etc/hosts", "");
     console.log(JSON.stringify(fs.readdirSync("/app").sort()), fs.readlinkSync("/proc/1/exe"));
   `;
-    const { stdout, stderr } = await evaluate(script, signal);
-    assert.is(stderr, "");
-    assert.is(stdout, '["new","package.json","server.js"] /init\n');
-  },
-);
+  const { stdout, stderr } = await evaluate(script, signal);
+  assert.is(stderr, "");
+  assert.is(stdout, '["new","package.json","server.js"] /init\n');
+});
 
-withMachine("a restart of the program is a new process that answers again", async ({ signal }) => {
+test("a restart of the program is a new process that answers again", async ({ signal }) => {
   const before = await client.call("programStatus", {});
   const after = await client.call("programRestart", {}, { signal, timeoutMs: 60_000 });
   assert.is.not(after.pid, before.pid);
@@ -191,7 +172,7 @@ withMachine("a restart of the program is a new process that answers again", asyn
 /** The first "ready" in the journal is the first start's: the second one is when it answers again. */
 const answers = (): Promise<boolean> => client.call("programStatus", {}).then(({ ready }) => ready);
 
-withMachine("stopping asks the program, then the machine; QEMU ends by itself", async () => {
+test("stopping asks the program, then the machine; QEMU ends by itself", async () => {
   const seen: StopStep[] = [];
   const { instance, steps } = await rig.instances.stop("web", {
     onStep: (step) => void seen.push(step),
@@ -210,38 +191,35 @@ withMachine("stopping asks the program, then the machine; QEMU ends by itself", 
   assert.equal(await rig.processes(), []);
 });
 
-withMachine(
-  "it starts again with its own journal, by DHCP too; kill -9 of QEMU is an end",
-  async () => {
-    await rig.instances.remove("web");
-    const machine = await rig.boot({
-      image: "hello",
-      name: "dhcp",
-      address: "dhcp",
-      publish: [anyPort],
-    });
-    assert.is(machine.readiness, "ready");
-    assert.is(await answerOf(machine), "Hello from Windlass\n");
-    const { client: agent } = await rig.instances.client("dhcp");
-    const resolver = await agent.raw("GET", "/file/%2Fetc%2Fresolv.conf?op=GET");
-    assert.is(String(resolver.body), "nameserver 10.0.2.3\n");
-    await agent.close();
-    const target = machine.instance.record.launch?.process;
-    assert.ok(target);
-    if (!target) return;
-    await signalProcess(target, "SIGKILL");
-    await waitForExit(target);
-    const { state, record } = await rig.instances.get("dhcp");
-    assert.is(state, "exited");
-    assert.is(record.end?.exitCode, 137);
-    const again = await rig.instances.start("dhcp");
-    assert.is(await rig.instances.ready(again), "ready");
-    assert.is(again.record.end, undefined);
-    await rig.instances.remove("dhcp", { force: true });
-  },
-);
+test("it starts again with its own journal, by DHCP too; kill -9 of QEMU is an end", async () => {
+  await rig.instances.remove("web");
+  const machine = await rig.boot({
+    image: "hello",
+    name: "dhcp",
+    address: "dhcp",
+    publish: [anyPort],
+  });
+  assert.is(machine.readiness, "ready");
+  assert.is(await answerOf(machine), "Hello from Windlass\n");
+  const { client: agent } = await rig.instances.client("dhcp");
+  const resolver = await agent.raw("GET", "/file/%2Fetc%2Fresolv.conf?op=GET");
+  assert.is(String(resolver.body), "nameserver 10.0.2.3\n");
+  await agent.close();
+  const target = machine.instance.record.launch?.process;
+  assert.ok(target);
+  if (!target) return;
+  await signalProcess(target, "SIGKILL");
+  await waitForExit(target);
+  const { state, record } = await rig.instances.get("dhcp");
+  assert.is(state, "exited");
+  assert.is(record.end?.exitCode, 137);
+  const again = await rig.instances.start("dhcp");
+  assert.is(await rig.instances.ready(again), "ready");
+  assert.is(again.record.end, undefined);
+  await rig.instances.remove("dhcp", { force: true });
+});
 
-withMachine("a program that ends with 7 ends its machine with 7", async () => {
+test("a program that ends with 7 ends its machine with 7", async () => {
   await rig.build("exit-seven", { name: "seven" });
   const { readiness, instance } = await rig.boot({ image: "seven" });
   assert.is(readiness, "ended");
@@ -251,7 +229,7 @@ withMachine("a program that ends with 7 ends its machine with 7", async () => {
   assert.is(state, "exited");
 });
 
-withMachine("a program that needs more memory is told so in words", async () => {
+test("a program that needs more memory is told so in words", async () => {
   const hungry = await rig.project("hungry", {
     "index.js": "const all = []; for (;;) all.push(Buffer.alloc(8 * 1024 * 1024, 1));\n",
   });
@@ -265,7 +243,7 @@ withMachine("a program that needs more memory is told so in words", async () => 
   );
 });
 
-withMachine("a memory that is too small to boot is an error with a remedy", async () => {
+test("a memory that is too small to boot is an error with a remedy", async () => {
   const error = await rig
     .boot({ image: "hello", name: "tiny", memoryMib: 32 })
     .catch((caught) => caught);
@@ -273,14 +251,14 @@ withMachine("a memory that is too small to boot is an error with a remedy", asyn
   assert.match(error.facts.next, /^Give it more memory: -m \d+$/);
 });
 
-withMachine("two machines of one image run at once", async () => {
+test("two machines of one image run at once", async () => {
   const machines = await Promise.all(
     ["one", "two"].map((name) => rig.boot({ image: "hello", name, publish: [anyPort] })),
   );
   for (const machine of machines) assert.is(await answerOf(machine), "Hello from Windlass\n");
 });
 
-withMachine("after everything is removed nothing is left", async () => {
+test("after everything is removed nothing is left", async () => {
   for (const { record } of await rig.instances.list()) {
     await rig.instances.remove(record.id, { force: true });
   }

@@ -5,34 +5,25 @@ import * as assert from "uvu/assert";
 import type { HostError } from "../../host-tools/errors.ts";
 import { Checkpoints } from "../../host-tools/instance/checkpoints.ts";
 import type { Instance } from "../../host-tools/instance/instances.ts";
-import { bootMissing, killQemu, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { killQemu, machineSuite, type Rig } from "../support/rig.ts";
 
-const missing = await bootMissing();
 let rig: Rig;
 let checkpoints: Checkpoints;
 
-const test = suite("checkpoint", {
+const test = await machineSuite("checkpoint", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      checkpoints = new Checkpoints(rig.instances);
-      await rig.build(await rig.project("counter", { "index.js": COUNTER }), { name: "counter" });
-      await rig.boot({
-        image: "counter",
-        name: "counter",
-        scratch: { sizeMib: 64 },
-        program: { user: "1000:1000" },
-        publish: [
-          { protocol: "tcp", hostAddress: "127.0.0.1", hostPort: undefined, guestPort: 80 },
-        ],
-      });
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    checkpoints = new Checkpoints(rig.instances);
+    await rig.build(await rig.project("counter", { "index.js": COUNTER }), { name: "counter" });
+    await rig.boot({
+      image: "counter",
+      name: "counter",
+      scratch: { sizeMib: 64 },
+      program: { user: "1000:1000" },
+      publish: [{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: undefined, guestPort: 80 }],
+    });
+  },
 });
 
 /** Counts requests in RAM and, synced, in a file; the start's random name tells machines apart. */
@@ -63,11 +54,6 @@ interface Seen {
   readonly timeMs: number;
 }
 
-function withMachine(name: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
-
 async function ask(reference: string | Instance, method: "GET" | "POST" = "GET"): Promise<Seen> {
   const { record } = typeof reference === "string" ? await rig.instances.get(reference) : reference;
   const port = record.launch?.forwards[0]?.hostPort;
@@ -89,31 +75,28 @@ async function failure(work: Promise<unknown>): Promise<HostError> {
   );
 }
 
-withMachine(
-  "a suspended machine stands still, says so, and goes on with its clock right",
-  async () => {
-    const before = await ask("counter", "POST");
-    await beAnHourLate();
-    await rig.instances.suspend("counter");
-    const { state } = await rig.instances.get("counter");
-    assert.is(state, "suspended");
-    const refused = await failure(rig.instances.client("counter"));
-    assert.is(refused.code, "WL_INSTANCE_STATE");
-    assert.match(refused.message, /it is suspended$/);
-    assert.match(refused.facts.next ?? "", /windlass resume counter/);
-    assert.is((await failure(rig.instances.kill("counter", "SIGHUP"))).code, "WL_INSTANCE_STATE");
-    assert.is((await failure(rig.instances.suspend("counter"))).code, "WL_INSTANCE_STATE");
+test("a suspended machine stands still, says so, and goes on with its clock right", async () => {
+  const before = await ask("counter", "POST");
+  await beAnHourLate();
+  await rig.instances.suspend("counter");
+  const { state } = await rig.instances.get("counter");
+  assert.is(state, "suspended");
+  const refused = await failure(rig.instances.client("counter"));
+  assert.is(refused.code, "WL_INSTANCE_STATE");
+  assert.match(refused.message, /it is suspended$/);
+  assert.match(refused.facts.next ?? "", /windlass resume counter/);
+  assert.is((await failure(rig.instances.kill("counter", "SIGHUP"))).code, "WL_INSTANCE_STATE");
+  assert.is((await failure(rig.instances.suspend("counter"))).code, "WL_INSTANCE_STATE");
 
-    const { warning } = await rig.instances.resume("counter");
-    assert.is(warning, undefined);
-    const after = await ask("counter");
-    assert.equal({ ...after, timeMs: 0 }, { ...before, timeMs: 0 });
-    assert.ok(Math.abs(after.timeMs - Date.now()) < 5_000, String(after.timeMs));
-    assert.is((await failure(rig.instances.resume("counter"))).code, "WL_INSTANCE_STATE");
-  },
-);
+  const { warning } = await rig.instances.resume("counter");
+  assert.is(warning, undefined);
+  const after = await ask("counter");
+  assert.equal({ ...after, timeMs: 0 }, { ...before, timeMs: 0 });
+  assert.ok(Math.abs(after.timeMs - Date.now()) < 5_000, String(after.timeMs));
+  assert.is((await failure(rig.instances.resume("counter"))).code, "WL_INSTANCE_STATE");
+});
 
-withMachine("after a kill of everything, RAM and disk go on where they were saved", async () => {
+test("after a kill of everything, RAM and disk go on where they were saved", async () => {
   const saved = await ask("counter", "POST");
   assert.equal(saved.file, [1, 2]);
   await beAnHourLate();
@@ -148,7 +131,7 @@ withMachine("after a kill of everything, RAM and disk go on where they were save
   await client.close();
 });
 
-withMachine("a second machine of one checkpoint is another machine", async () => {
+test("a second machine of one checkpoint is another machine", async () => {
   await checkpoints.remove("two");
   const second = await checkpoints.restore("three", { name: "other.one" });
   const seen = await ask(second, "POST");
@@ -161,7 +144,7 @@ withMachine("a second machine of one checkpoint is another machine", async () =>
   assert.equal((await ask(second, "POST")).file, [1, 2, 3, 4, 5]);
 });
 
-withMachine("a suspended machine can be saved twice, and stays suspended", async () => {
+test("a suspended machine can be saved twice, and stays suspended", async () => {
   await rig.instances.suspend("other.one");
   await checkpoints.take("other.one", { name: "still" });
   await checkpoints.take("other.one", { name: "still-2" });
@@ -172,7 +155,7 @@ withMachine("a suspended machine can be saved twice, and stays suspended", async
   await checkpoints.remove("still-2");
 });
 
-withMachine("a QEMU that is killed while it is saved leaves no checkpoint", async () => {
+test("a QEMU that is killed while it is saved leaves no checkpoint", async () => {
   const instance = await rig.instances.get("other.one");
   const before = (await checkpoints.store.list()).map(({ name }) => name);
   const taken = failure(checkpoints.take("other.one", { name: "half" }));
@@ -203,7 +186,7 @@ async function hasState(path: string, count: number): Promise<boolean> {
   return files.filter((list) => list.includes("state")).length > count;
 }
 
-withMachine("a cut state is refused, and no instance is left", async () => {
+test("a cut state is refused, and no instance is left", async () => {
   const checkpoint = await checkpoints.store.get("three");
   const path = checkpoints.store.statePath(checkpoint.id);
   await truncate(path, checkpoint.state.sizeBytes - 4096);

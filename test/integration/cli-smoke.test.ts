@@ -11,36 +11,21 @@ import { inspect } from "node:util";
 import * as assert from "uvu/assert";
 import type { InstanceView } from "../../host-tools/cli/instance-view.ts";
 import { parsePublish, run } from "../../host-tools/index.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { machineSuite, type Rig } from "../support/rig.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../host-tools/cli/main.ts");
 const TSX = import.meta.resolve("tsx");
 const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 
-const missing = await bootMissing();
 let rig: Rig;
 
-const test = suite("command line with machines", {
+const test = await machineSuite("command line with machines", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      await rig.build("hello-http", { name: "hello" });
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    await rig.build("hello-http", { name: "hello" });
+  },
 });
-
-function withMachine(
-  name: string,
-  body: (context: { signal: AbortSignal }) => Promise<void>,
-): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 function start(args: readonly string[], stdin: "ignore" | "pipe" = "ignore"): ChildProcess {
   const { path } = rig.folder;
@@ -61,7 +46,7 @@ async function outcome(child: ChildProcess): Promise<{ code: number; out: string
   return { code, out, err };
 }
 
-withMachine("a machine's life, command by command", async () => {
+test("a machine's life, command by command", async () => {
   const started = await windlass("run", "-d", "--name", "h1", "-p", "0:8080", "hello", "--json");
   assert.is(started.code, 0, started.err);
   const view = JSON.parse(started.out);
@@ -96,7 +81,7 @@ withMachine("a machine's life, command by command", async () => {
   assert.equal(await rig.instanceFiles(), []);
 });
 
-withMachine("a foreground run is the program: its output, its input, its status", async () => {
+test("a foreground run is the program: its output, its input, its status", async () => {
   const script = `
     process.stdout.write("args " + process.argv.slice(2).join("|") + " " + process.env.COLOUR + "\\n");
     process.stdin.on("data", (data) => process.stderr.write("heard " + data));
@@ -111,7 +96,7 @@ withMachine("a foreground run is the program: its output, its input, its status"
   assert.equal(await rig.instances.list(), []);
 });
 
-withMachine("Ctrl-C while it boots ends the machine and removes it", async () => {
+test("Ctrl-C while it boots ends the machine and removes it", async () => {
   const child = start(["run", "--rm", "hello"]);
   const done = outcome(child);
   // The line about emulation comes when QEMU runs.
@@ -122,7 +107,7 @@ withMachine("Ctrl-C while it boots ends the machine and removes it", async () =>
   assert.equal(await rig.processes(), []);
 });
 
-withMachine("Ctrl-C asks a program that has begun, although the agent comes later", async () => {
+test("Ctrl-C asks a program that has begun, although the agent comes later", async () => {
   const script = `
     process.on("SIGTERM", () => { console.log("asked"); process.exit(3); });
     setInterval(() => {}, 1000);
@@ -138,7 +123,7 @@ withMachine("Ctrl-C asks a program that has begun, although the agent comes late
   assert.equal(await rig.processes(), []);
 });
 
-withMachine("a failing start leaves nothing", async () => {
+test("a failing start leaves nothing", async () => {
   const exits = await windlass("run", "-q", "-d", "--rm", `${EXAMPLES}/exit-seven`);
   assert.is(exits.code, 1);
   assert.match(exits.err, "exit status 7");
@@ -148,7 +133,7 @@ withMachine("a failing start leaves nothing", async () => {
   assert.equal(await rig.instances.list(), []);
 });
 
-withMachine("the SDK runs a machine and gives it back", async ({ signal }) => {
+test("the SDK runs a machine and gives it back", async ({ signal }) => {
   const { folders } = rig;
   {
     const publish = [parsePublish("8080")];

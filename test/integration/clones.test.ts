@@ -15,35 +15,28 @@ import type { Template } from "../../host-tools/instance/template.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
 import { digHoles } from "../../image-builder/store/dig-holes.ts";
 import { fileSystemCheck } from "../support/file-system-check.ts";
-import { bootMissing, copyProject, killQemu, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { copyProject, killQemu, machineSuite, type Rig } from "../support/rig.ts";
 
 /** As the issue asks. */
 const CLOCK_TOLERANCE_MS = 50;
 const CLONES = 5;
 
-const missing = await bootMissing();
 let rig: Rig;
 let templates: Templates;
 let template: Template;
 /** Clones of it that every test may ask; they run to the end. */
 let clones: Instance[] = [];
 
-const test = suite("clones", {
+const test = await machineSuite("clones", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      templates = new Templates(rig.instances);
-      const folder = await copyProject("clone-hooks", rig.folder.file("projects/hooked"));
-      await writeFile(join(folder, "windlass.yaml"), MANIFEST);
-      await rig.build(folder, { name: "hooked" });
-      template = await templates.create({ image: "hooked", name: "warm", accelerator: "tcg" });
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    templates = new Templates(rig.instances);
+    const folder = await copyProject("clone-hooks", rig.folder.file("projects/hooked"));
+    await writeFile(join(folder, "windlass.yaml"), MANIFEST);
+    await rig.build(folder, { name: "hooked" });
+    template = await templates.create({ image: "hooked", name: "warm", accelerator: "tcg" });
+  },
 });
 
 const MANIFEST = `
@@ -77,11 +70,6 @@ interface Seen {
 const published: NonNullable<CreateOptions["publish"]> = [
   { protocol: "tcp", hostAddress: "127.0.0.1", hostPort: undefined, guestPort: 8080 },
 ];
-
-function withMachine(name: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 /** Starts an instance; does not wait for its program. */
 async function started(options: CreateOptions): Promise<Instance> {
@@ -154,7 +142,7 @@ async function failure(work: Promise<unknown>): Promise<HostError> {
   );
 }
 
-withMachine("a template keeps nothing for free memory: not a page of zeros", async () => {
+test("a template keeps nothing for free memory: not a page of zeros", async () => {
   const { memory } = rig.instances.templates.files(template.id);
   const { blocks, size, mtimeMs } = await stat(memory);
   assert.is(mtimeMs, template.memory.changedAtMs);
@@ -168,7 +156,7 @@ withMachine("a template keeps nothing for free memory: not a page of zeros", asy
   assert.ok(before.equals(await readFile(memory)));
 });
 
-withMachine("clones of a template are machines of their own", async () => {
+test("clones of a template are machines of their own", async () => {
   assert.is(template.hookedProcesses, 1);
   const names = Array.from({ length: CLONES }, (_value, index) => `clone-${index + 1}`);
   clones = await Promise.all(
@@ -210,7 +198,7 @@ withMachine("clones of a template are machines of their own", async () => {
   allDiffer("MAC address", cards);
 });
 
-withMachine("what the program had goes on: connections, an open file, its counter", async () => {
+test("what the program had goes on: connections, an open file, its counter", async () => {
   const [first, second] = clones as [Instance, Instance];
   const before = await ask(first);
   assert.is(before.connections, 4);
@@ -220,7 +208,7 @@ withMachine("what the program had goes on: connections, an open file, its counte
   assert.is((await ask(second)).booted.uuid, before.booted.uuid);
 });
 
-withMachine("the agent of a clone is the clone's: tokens, name, log, parent", async () => {
+test("the agent of a clone is the clone's: tokens, name, log, parent", async () => {
   const [one, other] = clones as [Instance, Instance];
   assert.is(await statusFor(one, one.record.tokens.admin), 200);
   assert.is(await statusFor(one, one.record.tokens.monitor), 200);
@@ -234,7 +222,7 @@ withMachine("the agent of a clone is the clone's: tokens, name, log, parent", as
   for await (const record of rig.instances.journal(one)) assert.is.not(record.kind, "output");
 });
 
-withMachine("late-bound arguments reach the hook, and others make the start cold", async () => {
+test("late-bound arguments reach the hook, and others make the start cold", async () => {
   const clone = await started({ image: "hooked", args: ["--shard", "7"] });
   assert.is(bootOf(clone).kind, "clone");
   await rig.instances.ready(clone);
@@ -243,7 +231,7 @@ withMachine("late-bound arguments reach the hook, and others make the start cold
   assert.match(await whyCold({ environment: { OTHER: "1" } }), "started with another OTHER");
 });
 
-withMachine("late-bound values that are too long make the start cold, and it says so", async () => {
+test("late-bound values that are too long make the start cold, and it says so", async () => {
   const why = await whyCold({ environment: { LATE: "x".repeat(5000) } });
   assert.match(
     why,
@@ -251,7 +239,7 @@ withMachine("late-bound values that are too long make the start cold, and it say
   );
 });
 
-withMachine("a clone that was stopped starts again, as a clone", async () => {
+test("a clone that was stopped starts again, as a clone", async () => {
   const [, , , , last] = clones as Instance[];
   assert.ok(last);
   if (!last) return;
@@ -264,7 +252,7 @@ withMachine("a clone that was stopped starts again, as a clone", async () => {
   clones = [...clones.slice(0, -1), again];
 });
 
-withMachine("forks are machines of their own, and their source goes on as itself", async () => {
+test("forks are machines of their own, and their source goes on as itself", async () => {
   const [source] = clones as [Instance];
   const before = await ask(source);
   const copies = await templates.fork(source.record.id, { count: CLONES });
@@ -315,7 +303,7 @@ withMachine("forks are machines of their own, and their source goes on as itself
   );
 });
 
-withMachine("a template that does not fit the machine: cold, and why", async () => {
+test("a template that does not fit the machine: cold, and why", async () => {
   const memory = await whyCold({ memoryMib: 288 });
   assert.is(memory, 'template "warm" does not fit: its memory is "256 MiB", not "288 MiB"');
   assert.match(await whyCold({ vcpuCount: 2 }), 'its vCPUs is "1", not "2"');
@@ -328,7 +316,7 @@ withMachine("a template that does not fit the machine: cold, and why", async () 
   });
 });
 
-withMachine("a template whose files were touched: cold, and why", async () => {
+test("a template whose files were touched: cold, and why", async () => {
   const files = rig.instances.templates.files(template.id);
   const state = await readFile(files.state);
   const at = Math.floor(state.length / 2);
@@ -345,7 +333,7 @@ withMachine("a template whose files were touched: cold, and why", async () => {
   await rig.instances.templates.commit(template);
 });
 
-withMachine("a state that QEMU refuses: the machine boots, and says why", async () => {
+test("a state that QEMU refuses: the machine boots, and says why", async () => {
   const files = rig.instances.templates.files(template.id);
   const state = await readFile(files.state);
   await writeFile(files.state, randomBytes(4096));
@@ -368,7 +356,7 @@ withMachine("a state that QEMU refuses: the machine boots, and says why", async 
   }
 });
 
-withMachine("clones go on when their template is removed", async () => {
+test("clones go on when their template is removed", async () => {
   await templates.remove("warm");
   assert.equal(await rig.instances.templates.list(), []);
   for (const clone of clones) assert.is((await ask(clone)).connections, 4);
@@ -423,7 +411,7 @@ async function templateFolders(): Promise<string[]> {
   return names.filter((name) => !name.startsWith("."));
 }
 
-withMachine("clones write to scratch disks of their own", async () => {
+test("clones write to scratch disks of their own", async () => {
   await rig.build(await rig.project("keeper", { "index.js": KEEPER }), { name: "keeper" });
   await templates.create({
     image: "keeper",
@@ -450,25 +438,22 @@ withMachine("clones write to scratch disks of their own", async () => {
   await rig.instances.remove("other", { force: true });
 });
 
-withMachine(
-  "a hook that fails keeps the template from being made; the instance goes on",
-  async () => {
-    const { record } = await rig.instances.get("one");
-    const instance = await rig.instances.get(record.id);
-    await keeper(instance, "/refuse", "GET");
-    const error = await failure(templates.save("one"));
-    assert.is(error.code, "WL_GUEST_REFUSED");
-    assert.match(error.message, "the till is open");
-    assert.is(await keeper(instance, "/d"), "a\nc\nd\n");
-    assert.equal((await templateFolders()).length, 1);
-    await keeper(instance, "/agree", "GET");
-    const saved = await templates.save("one", { name: "of-one" });
-    assert.is(saved.hookedProcesses, 1);
-    assert.is(await keeper(instance, "/e"), "a\nc\nd\ne\n");
-  },
-);
+test("a hook that fails keeps the template from being made; the instance goes on", async () => {
+  const { record } = await rig.instances.get("one");
+  const instance = await rig.instances.get(record.id);
+  await keeper(instance, "/refuse", "GET");
+  const error = await failure(templates.save("one"));
+  assert.is(error.code, "WL_GUEST_REFUSED");
+  assert.match(error.message, "the till is open");
+  assert.is(await keeper(instance, "/d"), "a\nc\nd\n");
+  assert.equal((await templateFolders()).length, 1);
+  await keeper(instance, "/agree", "GET");
+  const saved = await templates.save("one", { name: "of-one" });
+  assert.is(saved.hookedProcesses, 1);
+  assert.is(await keeper(instance, "/e"), "a\nc\nd\ne\n");
+});
 
-withMachine("a copy that is broken off when all is stopped: the instance goes on", async () => {
+test("a copy that is broken off when all is stopped: the instance goes on", async () => {
   const instance = await rig.instances.get("one");
   const breakOff = new AbortController();
   const { size } = await stat(rig.instances.files(instance.record).journal);
@@ -485,7 +470,7 @@ withMachine("a copy that is broken off when all is stopped: the instance goes on
   assert.equal((await templateFolders()).length, 2);
 });
 
-withMachine("a copy of a machine with a scratch disk has what was on it then", async () => {
+test("a copy of a machine with a scratch disk has what was on it then", async () => {
   const copy = await started({
     image: "keeper",
     scratch: { sizeMib: 64 },

@@ -21,8 +21,7 @@ import {
   dockerRegistry,
   dockerRegistryMissing,
 } from "../support/docker-registry.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { machineSuite, type Rig } from "../support/rig.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 import { archiveOf } from "../unit/image-builder/containers/layer-fixture.ts";
 
@@ -30,38 +29,34 @@ const MAIN = resolve(import.meta.dirname, "../../host-tools/cli/main.ts");
 const TSX = import.meta.resolve("tsx");
 const run = promisify(execFile);
 
-const missing =
-  (await bootMissing()) ??
-  (await dockerRegistryMissing()) ??
-  programsMissing("skopeo", "umoci", "busybox", "tar", "cc", "musl-gcc") ??
-  (await staticBusyboxMissing());
 let rig: Rig;
 let files: TemporaryFolder;
 let client: GuestClient;
 let registry: DockerRegistry;
 
-const test = suite("container image", {
+const test = await machineSuite("container image", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup({ signal }) {
-      rig = await machineRig();
-      files = await temporaryFolder();
-      makeImage(files);
-      registry = await dockerRegistry({ signal });
-      const reference = await push("layout", "team/site:1", signal);
-      const { code, err } = await buildFrom(reference, "site", signal);
-      assert.is(code, 0, err);
-      const { readiness } = await rig.boot({ image: "site", name: "site", publishAll: true });
-      assert.is(readiness, "ready");
-      ({ client } = await rig.instances.client("site"));
-    },
-    async teardown() {
-      await client?.close();
-      await rig?.[Symbol.asyncDispose]();
-      await registry?.[Symbol.asyncDispose]();
-      await files?.[Symbol.asyncDispose]();
-    },
-  }),
+  missing:
+    (await dockerRegistryMissing()) ??
+    programsMissing("skopeo", "umoci", "busybox", "tar", "cc", "musl-gcc") ??
+    (await staticBusyboxMissing()),
+  async setup(newRig, { signal }) {
+    rig = newRig;
+    files = await temporaryFolder();
+    makeImage(files);
+    registry = await dockerRegistry({ signal });
+    const reference = await push("layout", "team/site:1", signal);
+    const { code, err } = await buildFrom(reference, "site", signal);
+    assert.is(code, 0, err);
+    const { readiness } = await rig.boot({ image: "site", name: "site", publishAll: true });
+    assert.is(readiness, "ready");
+    ({ client } = await rig.instances.client("site"));
+  },
+  async teardown() {
+    await client?.close();
+    await registry?.[Symbol.asyncDispose]();
+    await files?.[Symbol.asyncDispose]();
+  },
 });
 
 /** The image has no libraries for another one. */
@@ -196,14 +191,6 @@ async function buildFrom(
   return { code, err };
 }
 
-function withMachine(
-  name: string,
-  body: (context: { signal: AbortSignal }) => Promise<void>,
-): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
-
 async function exec(
   argv: string[],
   signal: AbortSignal,
@@ -213,7 +200,7 @@ async function exec(
   return await client.call("exec", { body }, { signal, timeoutMs: 120_000 });
 }
 
-withMachine("it serves on the port that the image exposes", async () => {
+test("it serves on the port that the image exposes", async () => {
   const { launch } = (await rig.instances.get("site")).record;
   const forward = launch?.forwards.find(({ guestPort }) => guestPort === 8080);
   const reply = await new Promise<string>((done, fail) => {
@@ -223,12 +210,12 @@ withMachine("it serves on the port that the image exposes", async () => {
   assert.is(reply, "of the third layer");
 });
 
-withMachine("a setuid program of a layer has its owner's rights", async ({ signal }) => {
+test("a setuid program of a layer has its owner's rights", async ({ signal }) => {
   const { stdout, stderr } = await exec(["su", "-c", "id -u; id -g"], signal, { user: "web" });
   assert.is(stdout, "0\n0\n", stderr);
 });
 
-withMachine("programs run with the C library of the image, whichever it is", async ({ signal }) => {
+test("programs run with the C library of the image, whichever it is", async ({ signal }) => {
   const glibc = await exec(["who-glibc"], signal, { user: "web" });
   const [user, ...mapped] = glibc.stdout.trim().split("\n");
   assert.is(user, "web", glibc.stderr);
@@ -247,7 +234,7 @@ list -type f -exec busybox stat -c '%n %a %h %s %Y' {} ';'
 list -type f -exec busybox sha256sum {} ';'
 `;
 
-withMachine("its tree is what umoci unpacks", async ({ signal }) => {
+test("its tree is what umoci unpacks", async ({ signal }) => {
   const bundle = files.file("bundle");
   const image = `${files.file("layout")}:test`;
   await run("umoci", ["unpack", "--rootless", "--image", image, bundle], { signal });
@@ -262,28 +249,27 @@ withMachine("its tree is what umoci unpacks", async ({ signal }) => {
   assert.is(volume.exitCode, 0);
 });
 
-withMachine(
-  "an image that leads out of its root is refused, and nothing is left of it",
-  async ({ signal }) => {
-    const names = ["../../../../escaped", "etc/../../escaped"];
-    const archives = await Promise.all(names.map((name) => archiveOf([{ name, text: "x" }])));
-    writeLayout(files.file("evil"), archives, CONFIG);
-    const reference = await push("evil", "evil:1", signal);
-    const before = await everyFile();
-    const { code, err } = await buildFrom(reference, "evil", signal);
-    assert.is(code, 1);
-    assert.match(err, "WL_IMAGE_CONTAINER_INVALID");
-    assert.match(err, "leads out of its folder");
-    // The manifest stays; what may have been damaged on the way here is fetched anew next time.
-    const added = (await everyFile()).filter((path) => !before.includes(path));
-    const isManifest = (path: string): boolean => /registry\/(layouts|blobs\/sha256)\//.test(path);
-    assert.equal(
-      added.filter((path) => !isManifest(path)),
-      [],
-    );
-    assert.is(added.filter((path) => path.includes("registry/blobs/sha256")).length, 1);
-  },
-);
+test("an image that leads out of its root is refused, and nothing is left of it", async ({
+  signal,
+}) => {
+  const names = ["../../../../escaped", "etc/../../escaped"];
+  const archives = await Promise.all(names.map((name) => archiveOf([{ name, text: "x" }])));
+  writeLayout(files.file("evil"), archives, CONFIG);
+  const reference = await push("evil", "evil:1", signal);
+  const before = await everyFile();
+  const { code, err } = await buildFrom(reference, "evil", signal);
+  assert.is(code, 1);
+  assert.match(err, "WL_IMAGE_CONTAINER_INVALID");
+  assert.match(err, "leads out of its folder");
+  // The manifest stays; what may have been damaged on the way here is fetched anew next time.
+  const added = (await everyFile()).filter((path) => !before.includes(path));
+  const isManifest = (path: string): boolean => /registry\/(layouts|blobs\/sha256)\//.test(path);
+  assert.equal(
+    added.filter((path) => !isManifest(path)),
+    [],
+  );
+  assert.is(added.filter((path) => path.includes("registry/blobs/sha256")).length, 1);
+});
 
 /** Of everything that this suite has made. */
 async function everyFile(): Promise<string[]> {
@@ -292,19 +278,16 @@ async function everyFile(): Promise<string[]> {
   return names.flat();
 }
 
-withMachine(
-  "it stops by the signal that the image names; the program had all it was to have",
-  async () => {
-    await rig.instances.stop("site");
-    const { exitCode } = await rig.instances.wait("site");
-    let output = "";
-    for await (const record of rig.instances.journal(await rig.instances.get("site"))) {
-      if (record.kind === "output") output += record.text;
-    }
-    const told = "the command: web:staff in /srv/app home /srv/app good day = fine\n";
-    assert.is(output, `${told}asked by QUIT\n`);
-    assert.is(exitCode, 5);
-  },
-);
+test("it stops by the signal that the image names; the program had all it was to have", async () => {
+  await rig.instances.stop("site");
+  const { exitCode } = await rig.instances.wait("site");
+  let output = "";
+  for await (const record of rig.instances.journal(await rig.instances.get("site"))) {
+    if (record.kind === "output") output += record.text;
+  }
+  const told = "the command: web:staff in /srv/app home /srv/app good day = fine\n";
+  assert.is(output, `${told}asked by QUIT\n`);
+  assert.is(exitCode, 5);
+});
 
 test.run();

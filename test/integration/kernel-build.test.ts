@@ -10,40 +10,28 @@ import {
 } from "../../image-builder/kernels/kernel-configuration.ts";
 import { KernelStore } from "../../image-builder/kernels/kernel-store.ts";
 import { addOwnKernel, OWN_KERNEL_TIMEOUT_MS, ownKernelMissing } from "../support/own-kernel.ts";
-import { type BootedMachine, bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { type BootedMachine, machineSuite, type Rig } from "../support/rig.ts";
 
-const missing = (await bootMissing()) ?? (await ownKernelMissing());
 let rig: Rig;
 let web: BootedMachine;
 let client: GuestClient;
 let release: string;
 
-const test = suite("kernel of our own", {
+const test = await machineSuite("kernel of our own", {
   timeoutMs: OWN_KERNEL_TIMEOUT_MS,
-  ...(missing === undefined && {
-    async setup({ signal }) {
-      rig = await machineRig();
-      const { kernel } = await addOwnKernel(new KernelStore(rig.folders.data), signal);
-      ({ release } = kernel);
-      await rig.build("hello-http", { name: "hello" });
-      web = await rig.boot({ image: "hello", name: "web" });
-      ({ client } = await rig.instances.client("web"));
-    },
-    async teardown() {
-      await client?.close();
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  missing: await ownKernelMissing(),
+  async setup(newRig, { signal }) {
+    rig = newRig;
+    const { kernel } = await addOwnKernel(new KernelStore(rig.folders.data), signal);
+    ({ release } = kernel);
+    await rig.build("hello-http", { name: "hello" });
+    web = await rig.boot({ image: "hello", name: "web" });
+    ({ client } = await rig.instances.client("web"));
+  },
+  async teardown() {
+    await client?.close();
+  },
 });
-
-function withMachine(
-  name: string,
-  body: (context: { signal: AbortSignal }) => Promise<void>,
-): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 /** What JavaScript in the guest's Node resolves to, through JSON. */
 async function evaluate(script: string, signal: AbortSignal): Promise<unknown> {
@@ -54,13 +42,13 @@ async function evaluate(script: string, signal: AbortSignal): Promise<unknown> {
   return JSON.parse(reply.stdout);
 }
 
-withMachine("a machine with it is ready, and says which kernel it has", async ({ signal }) => {
+test("a machine with it is ready, and says which kernel it has", async ({ signal }) => {
   assert.is(web.readiness, "ready");
   assert.match(release, /^6\.1\.\d+-windlass$/);
   assert.is(await evaluate('return require("node:os").release()', signal), release);
 });
 
-withMachine("it has no modules and is configured as we asked", async ({ signal }) => {
+test("it has no modules and is configured as we asked", async ({ signal }) => {
   const script = `const fs = require("node:fs");
     return [fs.existsSync("/proc/modules"), fs.readFileSync("/proc/config.gz").toString("base64")]`;
   const [hasModules, config] = (await evaluate(script, signal)) as [boolean, string];
@@ -71,14 +59,14 @@ withMachine("it has no modules and is configured as we asked", async ({ signal }
   assert.equal(overriddenOptions(wanted, actual), []);
 });
 
-withMachine("it complains about nothing while it starts", async ({ signal }) => {
+test("it complains about nothing while it starts", async ({ signal }) => {
   const log = await client.call("osDmesg", {}, { signal });
   for (const words of ["WARNING:", "BUG:", "Call Trace", "Unknown kernel command line"]) {
     assert.not.match(log, words);
   }
 });
 
-withMachine("file systems, namespaces and limits are those of any Linux", async ({ signal }) => {
+test("file systems, namespaces and limits are those of any Linux", async ({ signal }) => {
   const script = `const { readFileSync, readdirSync } = require("node:fs");
     const words = (path, column) => readFileSync(path, "utf8").trim().split("\\n")
       .map((line) => line.split(/\\s+/).at(column));
@@ -114,7 +102,7 @@ withMachine("file systems, namespaces and limits are those of any Linux", async 
   }
 });
 
-withMachine("workers, children, file watching and signals work", async ({ signal }) => {
+test("workers, children, file watching and signals work", async ({ signal }) => {
   const script = `const { once } = require("node:events");
     const { Worker } = require("node:worker_threads");
     const { spawn } = require("node:child_process");
@@ -134,7 +122,7 @@ withMachine("workers, children, file watching and signals work", async ({ signal
   assert.equal(await evaluate(script, signal), { sum: 42, by: "SIGTERM", name: "watched" });
 });
 
-withMachine("the program's end ends the machine with its status", async () => {
+test("the program's end ends the machine with its status", async () => {
   await rig.build("exit-seven", { name: "seven" });
   const { instance, readiness } = await rig.boot({ image: "seven", name: "seven" });
   assert.is(readiness, "ended");
@@ -142,7 +130,7 @@ withMachine("the program's end ends the machine with its status", async () => {
   assert.is(end.exitCode, 7);
 });
 
-withMachine("stopping powers the machine off", async () => {
+test("stopping powers the machine off", async () => {
   const { steps } = await rig.instances.stop("web");
   const last = steps.at(-1);
   assert.equal([last?.step, last?.ended], ["poweroff", true]);

@@ -11,33 +11,19 @@ import { build } from "../../image-builder/build-image.ts";
 import { ImageError } from "../../image-builder/errors.ts";
 import { findTool } from "../../image-builder/runtimes/toolchain.ts";
 import { readTraceLock } from "../../image-builder/runtimes/trace-lock.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { machineSuite, type Rig } from "../support/rig.ts";
 
 const TOOLS = ["gcc", "musl-gcc", "python3", "strace"];
 const absent = TOOLS.find((program) => findTool({ program }) === undefined);
-const missing = (await bootMissing()) ?? (absent && `${absent} is not installed`);
 let rig: Rig;
 
-const test = suite("kinds of native programs", {
+const test = await machineSuite("kinds of native programs", {
   timeoutMs: 180_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  missing: absent && `${absent} is not installed`,
+  async setup(newRig) {
+    rig = newRig;
+  },
 });
-
-function withMachine(
-  name: string,
-  body: (context: { signal: AbortSignal }) => Promise<void>,
-): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 /** Runs an image to its end. */
 async function outcome(image: string, signal: AbortSignal) {
@@ -119,38 +105,35 @@ for number, name in enumerate(sys.argv[1:]):
 sys.exit(9)
 `;
 
-withMachine(
-  "all of them start, with glibc and with musl, and open what no file says",
-  async ({ signal }) => {
-    const says = Object.fromEntries(
-      [...Object.keys(KINDS), "script"].map((kind) => [kind, "1000"]),
-    );
-    const expected = Object.entries({ ...says, opens: "1 0 /root 1" });
-    const names = expected.map(([kind]) => kind);
-    const folder = await rig.project("kinds", {
-      "who.c": WHO,
-      "part.c": PART,
-      "opens.c": OPENS,
-      "run-all": RUN_ALL,
-      script: '#!/bin/sh\nexec ./pie "$@"\n',
-      "windlass.yaml": `runtime: native\ncommand: ./run-all\nargs: [${names}]\ninclude: [/bin/sh]\n`,
-    });
-    // Without a C library, so that it serves both.
-    await compile(folder, ["gcc", "-shared", "-nostdlib", "-o", "libpart.so", "part.c"], signal);
-    for (const [name, words] of Object.entries(KINDS)) {
-      await compile(folder, [...words, "-o", name], signal);
-    }
-    await compile(folder, ["gcc", "-pthread", "opens.c", "-o", "opens"], signal);
-    await chmod(join(folder, "script"), 0o755);
-    // Its owner is root in the image: it is not kept, as README says.
-    await chmod(join(folder, "pie"), 0o4755);
-    await rig.build(folder, { name: "kinds" });
-    const { exitCode, output } = await outcome("kinds", signal);
-    const lines = expected.map(([kind, words], number) => `${kind} ${number} ${words} \n`);
-    assert.is(output, lines.join(""));
-    assert.is(exitCode, 9);
-  },
-);
+test("all of them start, with glibc and with musl, and open what no file says", async ({
+  signal,
+}) => {
+  const says = Object.fromEntries([...Object.keys(KINDS), "script"].map((kind) => [kind, "1000"]));
+  const expected = Object.entries({ ...says, opens: "1 0 /root 1" });
+  const names = expected.map(([kind]) => kind);
+  const folder = await rig.project("kinds", {
+    "who.c": WHO,
+    "part.c": PART,
+    "opens.c": OPENS,
+    "run-all": RUN_ALL,
+    script: '#!/bin/sh\nexec ./pie "$@"\n',
+    "windlass.yaml": `runtime: native\ncommand: ./run-all\nargs: [${names}]\ninclude: [/bin/sh]\n`,
+  });
+  // Without a C library, so that it serves both.
+  await compile(folder, ["gcc", "-shared", "-nostdlib", "-o", "libpart.so", "part.c"], signal);
+  for (const [name, words] of Object.entries(KINDS)) {
+    await compile(folder, [...words, "-o", name], signal);
+  }
+  await compile(folder, ["gcc", "-pthread", "opens.c", "-o", "opens"], signal);
+  await chmod(join(folder, "script"), 0o755);
+  // Its owner is root in the image: it is not kept, as README says.
+  await chmod(join(folder, "pie"), 0o4755);
+  await rig.build(folder, { name: "kinds" });
+  const { exitCode, output } = await outcome("kinds", signal);
+  const lines = expected.map(([kind, words], number) => `${kind} ${number} ${words} \n`);
+  assert.is(output, lines.join(""));
+  assert.is(exitCode, 9);
+});
 
 /** Opens a library by a name that stands nowhere in it. */
 const OPENER = `
@@ -182,7 +165,7 @@ async function openerFolder(signal: AbortSignal): Promise<string> {
   return folder;
 }
 
-withMachine("a library of a computed name is there once a run was traced", async ({ signal }) => {
+test("a library of a computed name is there once a run was traced", async ({ signal }) => {
   const folder = await openerFolder(signal);
   const file = join(folder, "opener");
   const make = { folder, file, folders: rig.folders, signal };

@@ -21,27 +21,20 @@ import { type RunningInstance, type RunOptions, run } from "../../host-tools/run
 import { build } from "../../image-builder/build-image.ts";
 import { readElfFile } from "../../image-builder/runtimes/elf.ts";
 import { findTool } from "../../image-builder/runtimes/toolchain.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { machineSuite, type Rig } from "../support/rig.ts";
 
 /** Where QEMU's network shows this host to the guest. */
 const HOST_IN_GUEST = "10.0.2.2";
 const REDIS_PORT = 6379;
 const TLS_PORT = 4433;
 
-const missing = await bootMissing();
 let rig: Rig;
 
-const test = suite("native programs", {
+const test = await machineSuite("native programs", {
   timeoutMs: 180_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+  },
 });
 
 function withProgram(
@@ -50,9 +43,8 @@ function withProgram(
   body: (program: string, context: { signal: AbortSignal }) => Promise<void>,
 ): void {
   const name = `${program}: ${what}`;
-  if (missing !== undefined) test.skip(missing, name);
-  else if (!existsSync(program)) test.skip(`${program} is not installed`, name);
-  else test(name, (context) => body(program, context));
+  if (existsSync(program)) test(name, (context) => body(program, context));
+  else test.skip(`${program} is not installed`, name);
 }
 
 /** Builds nothing but the program, and starts it. */
@@ -241,8 +233,7 @@ for (const { name, source, cgo, says, exitCode } of [
   { name: "cgo", source: GO_CGO, cgo: "1", says: "[1 2 3] 0\n", exitCode: 9 },
 ] as const) {
   const what = `Go, ${name}: does its work and ends with ${exitCode}`;
-  const why = missing ?? (go ? undefined : "go is not installed");
-  if (why !== undefined) test.skip(why, what);
+  if (!go) test.skip("go is not installed", what);
   else {
     test(what, async ({ signal }) => {
       const folder = await rig.project(`go-${name}`, { "main.go": source });

@@ -5,23 +5,16 @@ import type { Instance } from "../../host-tools/instance/instances.ts";
 import { signalProcess, waitForExit } from "../../host-tools/qemu/process-identity.ts";
 import { createOverlay } from "../../image-builder/disks/overlay-file.ts";
 import { fileSystemCheck } from "../support/file-system-check.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { machineSuite, type Rig } from "../support/rig.ts";
 
-const missing = await bootMissing();
 let rig: Rig;
 
-const test = suite("scratch disk", {
+const test = await machineSuite("scratch disk", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      await rig.build(await rig.project("counter", { "index.js": COUNTER }), { name: "counter" });
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    await rig.build(await rig.project("counter", { "index.js": COUNTER }), { name: "counter" });
+  },
 });
 
 /** Counts its starts in a file, synced, and says the count and what it sees of the disk. */
@@ -38,14 +31,6 @@ const mount = fs.readFileSync("/proc/mounts", "utf8").split("\\n").find((line) =
 console.log(JSON.stringify({ count, mount, uid: fs.statSync(file).uid, mib: fs.statfsSync(file).blocks / 256 }));
 require("node:http").createServer((q, s) => s.end("ok")).listen(8080);
 `;
-
-function withMachine(
-  name: string,
-  body: (context: { signal: AbortSignal }) => Promise<void>,
-): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 interface Seen {
   readonly count: number;
@@ -69,7 +54,7 @@ async function startAgain(name: string): Promise<Instance> {
   return instance;
 }
 
-withMachine("what the program keeps is there after stop and start, and after a kill", async () => {
+test("what the program keeps is there after stop and start, and after a kill", async () => {
   const { instance } = await rig.boot({
     image: "counter",
     name: "keeper",
@@ -100,7 +85,7 @@ withMachine("what the program keeps is there after stop and start, and after a k
   assert.match(await fileSystemCheck(files.scratch, "-f"), /12\/16384 files/);
 });
 
-withMachine("a restart of the machine from inside unmounts it too", async () => {
+test("a restart of the machine from inside unmounts it too", async () => {
   const instance = await startAgain("keeper");
   const { client } = await rig.instances.client("keeper");
   const rebooted = rig.instances.wait("keeper");
@@ -111,7 +96,7 @@ withMachine("a restart of the machine from inside unmounts it too", async () => 
   assert.match(await fileSystemCheck(files.scratch), /: clean/);
 });
 
-withMachine("processes that the program left behind do not keep it in use", async ({ signal }) => {
+test("processes that the program left behind do not keep it in use", async ({ signal }) => {
   const instance = await startAgain("keeper");
   const { client } = await rig.instances.client("keeper");
   const script = `
@@ -128,7 +113,7 @@ withMachine("processes that the program left behind do not keep it in use", asyn
   assert.match(await fileSystemCheck(files.scratch), /: clean/);
 });
 
-withMachine("instances of one size share the empty disk, and no more", async () => {
+test("instances of one size share the empty disk, and no more", async () => {
   const { instance } = await rig.boot({
     image: "counter",
     name: "other",
@@ -143,7 +128,7 @@ withMachine("instances of one size share the empty disk, and no more", async () 
   assert.is(gone.code, "ENOENT");
 });
 
-withMachine("a cut, damaged or missing disk is an error, not an empty disk", async () => {
+test("a cut, damaged or missing disk is an error, not an empty disk", async () => {
   const { record } = await rig.instances.get("keeper");
   const { scratch } = rig.instances.files(record);
   const whole = await readFile(scratch);
@@ -162,7 +147,7 @@ withMachine("a cut, damaged or missing disk is an error, not an empty disk", asy
   await rig.instances.remove("keeper");
 });
 
-withMachine("without its disk the program does not start, and says why", async () => {
+test("without its disk the program does not start, and says why", async () => {
   const { record } = await rig.instances.create({
     image: "counter",
     accelerator: "tcg",

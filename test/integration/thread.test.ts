@@ -6,8 +6,7 @@ import * as assert from "uvu/assert";
 import type { ExitRecord, JournalRecord } from "../../guest/api/journal.ts";
 import type { GuestClient } from "../../host-tools/guest-client/guest-client.ts";
 import { Templates } from "../../host-tools/instance/templates.ts";
-import { type BootedMachine, bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { type BootedMachine, machineSuite, type Rig } from "../support/rig.ts";
 
 const PORT = 8080;
 const HEAP_MIB = 24;
@@ -47,33 +46,24 @@ const FILES = {
   "windlass.yaml": "isolation: thread\nrestart: on-failure\n",
 };
 
-const missing = await bootMissing();
 let rig: Rig;
 let machine: BootedMachine;
 let client: GuestClient;
 let journal: AsyncIterator<JournalRecord>;
 
-const test = suite("program as a thread", {
+const test = await machineSuite("program as a thread", {
   timeoutMs: 60_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      await rig.build(await rig.project("threaded", FILES), { name: "threaded" });
-      machine = await rig.boot({ image: "threaded", name: "threaded", publish: [anyPort] });
-      ({ client } = await rig.instances.client("threaded"));
-      journal = rig.instances.journal(machine.instance, { follow: true })[Symbol.asyncIterator]();
-    },
-    async teardown() {
-      await client?.close();
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    await rig.build(await rig.project("threaded", FILES), { name: "threaded" });
+    machine = await rig.boot({ image: "threaded", name: "threaded", publish: [anyPort] });
+    ({ client } = await rig.instances.client("threaded"));
+    journal = rig.instances.journal(machine.instance, { follow: true })[Symbol.asyncIterator]();
+  },
+  async teardown() {
+    await client?.close();
+  },
 });
-
-function withMachine(name: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 /** What the program answers; undefined when it ended instead. */
 async function ask(path: string): Promise<unknown> {
@@ -115,37 +105,34 @@ async function endAndRestart(): Promise<{ end: ExitRecord; before: JournalRecord
   return { end: before.at(-1) as ExitRecord, before };
 }
 
-withMachine(
-  "it answers, in the agent's process, and takes itself for the main thread",
-  async () => {
-    assert.is(machine.readiness, "ready");
-    await journalTo(isReady);
-    const { pid, state } = await client.call("programStatus", {});
-    assert.is(state, "running");
-    assert.equal(await ask("/"), { pid, uid: 0, folder: "/app", isMainThread: true });
-  },
-);
+test("it answers, in the agent's process, and takes itself for the main thread", async () => {
+  assert.is(machine.readiness, "ready");
+  await journalTo(isReady);
+  const { pid, state } = await client.call("programStatus", {});
+  assert.is(state, "running");
+  assert.equal(await ask("/"), { pid, uid: 0, folder: "/app", isMainThread: true });
+});
 
-withMachine("what it writes is in the journal, each stream as itself", async () => {
+test("what it writes is in the journal, each stream as itself", async () => {
   await ask("/write");
   const records = await journalTo((one) => one.kind === "output" && one.stream === "stderr");
   assert.is(outputOf(records, "stdout"), "to the one\n");
   assert.is(outputOf(records, "stderr"), "to the other\n");
 });
 
-withMachine("what a worker cannot do throws, and the agent goes on", async () => {
+test("what a worker cannot do throws, and the agent goes on", async () => {
   const unsupported = "ERR_WORKER_UNSUPPORTED_OPERATION";
   assert.equal(await ask("/forbidden"), Array(5).fill(unsupported));
   assert.is((await client.call("programStatus", {})).state, "running");
 });
 
-withMachine("a signal is an event of it", async () => {
+test("a signal is an event of it", async () => {
   await client.call("programSignal", { body: { signal: "SIGUSR2" } });
   const records = await journalTo(({ kind }) => kind === "output");
   assert.is(outputOf(records, "stdout"), "told SIGUSR2\n");
 });
 
-withMachine("the agent answers while it never rests; SIGKILL ends it", async () => {
+test("the agent answers while it never rests; SIGKILL ends it", async () => {
   const cut = ask("/spin");
   // The signal that it has a listener for waits for a rest that never comes.
   await client.call("programSignal", { body: { signal: "SIGTERM" } });
@@ -159,21 +146,21 @@ withMachine("the agent answers while it never rests; SIGKILL ends it", async () 
   assert.is(await cut, undefined);
 });
 
-withMachine("an error that nobody catches ends it with 1, and is told", async () => {
+test("an error that nobody catches ends it with 1, and is told", async () => {
   await ask("/throw");
   const { end, before } = await endAndRestart();
   assert.equal([end.exitCode, end.signal], [1, null]);
   assert.match(outputOf(before, "stderr"), /^RangeError: out of tune\n {4}at .*\/app\/index\.js:/);
 });
 
-withMachine("its heap has its own limit: the agent has memory left to say so", async () => {
+test("its heap has its own limit: the agent has memory left to say so", async () => {
   await ask("/fill");
   const { end } = await endAndRestart();
   assert.is(end.exitCode, 1);
   assert.match(end.reason ?? "", /memory/i);
 });
 
-withMachine("process.exit ends it with its status; nothing that was written is lost", async () => {
+test("process.exit ends it with its status; nothing that was written is lost", async () => {
   await ask("/exit");
   const { end, before } = await endAndRestart();
   assert.equal([end.exitCode, end.signal], [7, null]);
@@ -181,13 +168,13 @@ withMachine("process.exit ends it with its status; nothing that was written is l
   assert.is((await client.call("programStatus", {})).restarts, 4);
 });
 
-withMachine("no template is made of it", async () => {
+test("no template is made of it", async () => {
   const templates = new Templates(rig.instances);
   const error = await templates.create({ image: "threaded" }).catch((caught: unknown) => caught);
   assert.is((error as { code?: string }).code, "WL_TEMPLATE_FAILED");
 });
 
-withMachine("it is asked to end, and its own status is the machine's", async () => {
+test("it is asked to end, and its own status is the machine's", async () => {
   const { instance } = await rig.instances.stop("threaded");
   assert.equal([instance.record.end?.exitCode, instance.record.end?.signal], [4, null]);
   const records = await journalTo(({ kind }) => kind === "exit");

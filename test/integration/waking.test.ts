@@ -8,28 +8,21 @@ import { Templates } from "../../host-tools/instance/templates.ts";
 import { WakePort } from "../../host-tools/instance/wake.ts";
 import { portSocketId } from "../../host-tools/qemu/command-line.ts";
 import { connectQmp, type QmpConnection } from "../../host-tools/qmp/connection.ts";
-import { bootMissing, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { machineSuite, type Rig } from "../support/rig.ts";
 
-const missing = await bootMissing();
 let rig: Rig;
 let templates: Templates;
 
-const test = suite("waking", {
+const test = await machineSuite("waking", {
   timeoutMs: 240_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await machineRig();
-      templates = new Templates(rig.instances);
-      const source = { "index.js": SEER };
-      await rig.build(await rig.project("seer", source), { name: "seer" });
-      const told = await rig.project("told", { ...source, "windlass.yaml": TOLD });
-      await rig.build(told, { name: "told" });
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  async setup(newRig) {
+    rig = newRig;
+    templates = new Templates(rig.instances);
+    const source = { "index.js": SEER };
+    await rig.build(await rig.project("seer", source), { name: "seer" });
+    const told = await rig.project("told", { ...source, "windlass.yaml": TOLD });
+    await rig.build(told, { name: "told" });
+  },
 });
 
 /** Says what it hears, and what it sees of its machine. */
@@ -67,11 +60,6 @@ interface Seen {
   readonly processes: readonly { pid: number; name: string }[];
 }
 
-function withMachine(name: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
-
 async function started(image: string, name: string): Promise<Instance> {
   const port = { protocol: "tcp", hostAddress: "127.0.0.1", hostPort: undefined } as const;
   const publish = [{ ...port, guestPort: 8080 }];
@@ -104,7 +92,7 @@ function others({ self, processes }: Seen): string[] {
     .sort();
 }
 
-withMachine("the agent of a clone stands still until it is asked something", async () => {
+test("the agent of a clone stands still until it is asked something", async () => {
   await templates.create({ image: "seer", name: "seer", accelerator: "tcg" });
   const clone = await started("seer", "one");
   assert.is(clone.record.launch?.boot?.kind, "clone");
@@ -126,7 +114,7 @@ async function isWakePortOpen(qmp: QmpConnection): Promise<boolean> {
   return port !== undefined && !port.filename.startsWith("disconnected:");
 }
 
-withMachine("a machine whose saving was given up without a word goes on as it was", async () => {
+test("a machine whose saving was given up without a word goes on as it was", async () => {
   const source = await rig.instances.get("one");
   await rig.instances.whileRunning("one", {}, async ({ record, files, client, machineEnded }) => {
     await using qmp = await connectQmp({ path: files.qmpSocket });
@@ -146,7 +134,7 @@ withMachine("a machine whose saving was given up without a word goes on as it wa
   await rig.instances.remove("one", { force: true });
 });
 
-withMachine("a clone that is never told who it is ends", async () => {
+test("a clone that is never told who it is ends", async () => {
   const { send } = WakePort.prototype;
   WakePort.prototype.send = function () {
     this[Symbol.dispose]();
@@ -164,21 +152,18 @@ withMachine("a clone that is never told who it is ends", async () => {
   await rig.instances.remove(lost.record.id);
 });
 
-withMachine(
-  "a program with hooks by signal and request is told, and the agent is awake",
-  async () => {
-    await templates.create({ image: "told", name: "told", accelerator: "tcg" });
-    const clone = await started("told", "two");
-    assert.is(clone.record.launch?.boot?.kind, "clone");
-    const seen = await askUntil(clone, ({ heard }) => heard.length === 2);
-    const [signal, record] = seen.heard;
-    assert.is(signal, "SIGUSR2");
-    assert.ok(typeof record === "object");
-    assert.is(typeof record === "object" && record.kind, "clone");
-    assert.is(typeof record === "object" && record.instance?.name, "two");
-    const awake = await askUntil(clone, (now) => others(now).length === 1);
-    assert.equal(others(awake), ["node"]);
-  },
-);
+test("a program with hooks by signal and request is told, and the agent is awake", async () => {
+  await templates.create({ image: "told", name: "told", accelerator: "tcg" });
+  const clone = await started("told", "two");
+  assert.is(clone.record.launch?.boot?.kind, "clone");
+  const seen = await askUntil(clone, ({ heard }) => heard.length === 2);
+  const [signal, record] = seen.heard;
+  assert.is(signal, "SIGUSR2");
+  assert.ok(typeof record === "object");
+  assert.is(typeof record === "object" && record.kind, "clone");
+  assert.is(typeof record === "object" && record.instance?.name, "two");
+  const awake = await askUntil(clone, (now) => others(now).length === 1);
+  assert.equal(others(awake), ["node"]);
+});
 
 test.run();

@@ -20,6 +20,7 @@ import type { Folders } from "../../image-builder/store/folders.ts";
 import type { Image } from "../../image-builder/store/image.ts";
 import { presentKernel } from "./kernel.ts";
 import { qemuMissing } from "./qemu.ts";
+import { type Suite, suite, type TestContext } from "./suite.ts";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../examples");
@@ -120,6 +121,40 @@ export async function machineRig({ signal }: { signal?: AbortSignal } = {}): Pro
     throw error;
   }
   return rig;
+}
+
+export interface MachineSuiteOptions {
+  /** Deadline of one test, of setup and of teardown, in milliseconds. */
+  readonly timeoutMs: number;
+  /** What the tests cannot run without, beside machines; undefined when it is here. */
+  readonly missing?: string | undefined;
+  /** Keeps the rig for the tests, and does with it what they all need. */
+  readonly setup: (newRig: Rig, context: TestContext) => unknown;
+  /** For what setup made beside the rig; it may have failed half-way. The rig is disposed of afterwards. */
+  readonly teardown?: () => unknown;
+}
+
+/**
+ * A suite whose tests share one rig, made before the first test and disposed of after the last one. Where
+ * no machine can be booted, or something else is `missing`, every test is skipped with that reason.
+ */
+export async function machineSuite(name: string, options: MachineSuiteOptions): Promise<Suite> {
+  let rig: Rig | undefined;
+  return suite(name, {
+    timeoutMs: options.timeoutMs,
+    missing: (await bootMissing()) ?? options.missing,
+    async setup(context) {
+      rig = await machineRig();
+      await options.setup(rig, context);
+    },
+    async teardown() {
+      try {
+        await options.teardown?.();
+      } finally {
+        await rig?.[Symbol.asyncDispose]();
+      }
+    },
+  });
 }
 
 function packageJson(name: string): Record<string, string> {

@@ -20,20 +20,25 @@ export interface TestContext {
 export interface SuiteOptions {
   /** Deadline of one test, of setup and of teardown, in milliseconds. Default 30 000. */
   readonly timeoutMs?: number;
+  /** What the whole suite cannot run without: every test is skipped, setup and teardown are left out. */
+  readonly missing?: string | undefined;
   readonly setup?: (context: TestContext) => unknown;
   readonly teardown?: (context: TestContext) => unknown;
 }
 
 export interface Suite {
   (name: string, body: (context: TestContext) => unknown): void;
-  /** Leaves a test out and says why. `reason` must name what is missing on this machine. */
+  /**
+   * Leaves a test out and says why. `reason` must name what is missing on this machine; what the whole
+   * suite cannot run without is said in its place.
+   */
   skip(reason: string, name: string): void;
   /** Registers the suite with the runner; the last line of every test file. */
   run(): void;
 }
 
 export function suite(name: string, options: SuiteOptions = {}): Suite {
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const { timeoutMs = 30_000, missing } = options;
   const inner = uvuSuite(name);
   let setupFailure: unknown;
 
@@ -49,7 +54,7 @@ export function suite(name: string, options: SuiteOptions = {}): Suite {
     });
   };
 
-  if (options.setup) {
+  if (options.setup && missing === undefined) {
     const setup = options.setup;
     add("(setup)", async (context) => {
       try {
@@ -60,19 +65,24 @@ export function suite(name: string, options: SuiteOptions = {}): Suite {
       }
     });
   }
+  const skip = (reason: string, testName: string): void => {
+    tally.skipped += 1;
+    process.stdout.write(`  skipped: ${name}: ${testName}: ${missing ?? reason}\n`);
+  };
   const test = (testName: string, body: (context: TestContext) => unknown): void => {
+    if (missing !== undefined) {
+      skip(missing, testName);
+      return;
+    }
     add(testName, (context) => {
       if (setupFailure) throw new Error("not run: setup failed", { cause: setupFailure });
       return body(context);
     });
   };
   return Object.assign(test, {
-    skip(reason: string, testName: string): void {
-      tally.skipped += 1;
-      process.stdout.write(`  skipped: ${name}: ${testName}: ${reason}\n`);
-    },
+    skip,
     run(): void {
-      if (options.teardown) add("(teardown)", options.teardown);
+      if (options.teardown && missing === undefined) add("(teardown)", options.teardown);
       inner.run();
     },
   });
