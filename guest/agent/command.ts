@@ -1,17 +1,16 @@
 /** Starting programs for exec and /app: environment, user, folder, and the end of the whole group. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { access, constants, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { signalNumber } from "../api/signal.ts";
 import { AgentError } from "./agent-error.ts";
 import { takePrivilegesFrom } from "./child-priority.ts";
 import type { Credentials } from "./guest-system.ts";
 import type { Agent } from "./operation.ts";
+import { findProgram, type ProgramPlace } from "./program-path.ts";
+import { startAs } from "./program-user.ts";
 
 /** Between SIGHUP or SIGTERM and SIGKILL for a command whose caller went away. */
 const KILL_AFTER_MS = 2000;
-
-/** Where execvp(3) of glibc looks when there is no PATH. */
-const DEFAULT_PATH = "/bin:/usr/bin";
 
 export interface Command {
   readonly argv: readonly string[];
@@ -39,17 +38,18 @@ export async function startCommand(
   command: Command,
   options: Pick<SpawnOptions, "stdio" | "detached">,
 ): Promise<ChildProcess> {
-  const [file = "", ...args] = command.argv;
-  const cwd = command.workdir ?? agent.workdir;
+  const [asked = ""] = command.argv;
+  const place = placeOf(agent, command);
   const user = command.user === undefined ? undefined : await credentialsOf(agent, command.user);
   const home = user?.home === undefined ? {} : { HOME: user.home };
   try {
+    const { file, args, identity } = startAs(user, command.argv, place);
     const child = spawn(file, args, {
       detached: true,
       ...options,
-      cwd,
+      cwd: place.cwd,
       env: { ...agent.environment, ...home, ...command.env },
-      ...(user && { uid: user.uid, gid: user.gid }),
+      ...identity,
     });
     takePrivilegesFrom(agent.system.procRoot, child.pid);
     await new Promise<void>((started, reject) => {
@@ -60,33 +60,27 @@ export async function startCommand(
     child.on("error", () => {});
     return child;
   } catch (error) {
-    throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(file, cwd, error), error);
+    throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(asked, place.cwd, error), error);
   }
 }
 
+function placeOf(agent: Agent, { env, workdir }: Command): ProgramPlace {
+  const path = env?.["PATH"] ?? agent.environment["PATH"];
+  return { cwd: workdir ?? agent.workdir, path };
+}
+
 /**
- * Where a command's program is: a name is looked up in the command's own PATH, a path is taken from its
- * folder. Needed where the program is started by another that does not look it up.
+ * Where a command's program is: `findProgram` with the command's own PATH.
  * @throws {AgentError} 422 when there is none
  */
 export async function programPath(agent: Agent, command: Command): Promise<string> {
   const [file = ""] = command.argv;
-  const cwd = command.workdir ?? agent.workdir;
-  const path = command.env?.["PATH"] ?? agent.environment["PATH"] ?? DEFAULT_PATH;
-  const candidates = file.includes("/")
-    ? [resolve(cwd, file)]
-    : path.split(":").map((folder) => resolve(cwd, folder, file));
-  let failure: unknown;
-  for (const candidate of file === "" ? [] : candidates) {
-    try {
-      await access(candidate, constants.X_OK);
-      return candidate;
-    } catch (error) {
-      failure ??= error;
-    }
+  const place = placeOf(agent, command);
+  try {
+    return findProgram(file, place);
+  } catch (error) {
+    throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(file, place.cwd, error), error);
   }
-  const why = failure ?? Object.assign(new Error("no such program"), { code: "ENOENT" });
-  throw new AgentError("WL_AGENT_EXEC_FAILED", await whyNot(file, cwd, why), why);
 }
 
 async function whyNot(file: string, cwd: string, error: unknown): Promise<string> {
@@ -100,12 +94,16 @@ async function whyNot(file: string, cwd: string, error: unknown): Promise<string
 }
 
 /** Signals the command and all that it started in its group. */
-export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch {
-    child.kill(signal);
+export function signalGroup(child: ChildProcess, signal: string): void {
+  const number = signalNumber(signal);
+  if (child.pid === undefined || number === undefined) return;
+  for (const pid of [-child.pid, child.pid]) {
+    try {
+      process.kill(pid, number);
+      return;
+    } catch {
+      // It has no group of its own, or has ended.
+    }
   }
 }
 

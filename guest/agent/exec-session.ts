@@ -20,7 +20,7 @@ import { credentialsOf, endGroup, programPath, signalGroup, startCommand } from 
 import { whenEnded } from "./command-end.ts";
 import { errorReply } from "./error-reply.ts";
 import type { Agent } from "./operation.ts";
-import { signalName } from "./program.ts";
+import { knownSignal } from "./program.ts";
 import { checked } from "./request-check.ts";
 
 /** For the client's first frame. */
@@ -122,7 +122,7 @@ async function converse(
       if (!stdin.writable || stdin.write(frame.payload)) return;
       socket.pause();
     } else if (frame.type === "stdin-eof") started.endInput();
-    else if (frame.type === "signal") signalGroup(child, signalName(frame.payload.toString()));
+    else if (frame.type === "signal") signalGroup(child, knownSignal(frame.payload.toString()));
     else if (frame.type === "resize") {
       started.resize?.(checked("resize", ExecResize, parseJson(frame) as ExecResize));
     } else throw badFrame(`${frame.type} is not the client's to send`);

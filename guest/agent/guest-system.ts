@@ -41,6 +41,8 @@ export interface GuestSystem {
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
+  /** Supplementary ones. */
+  readonly groups?: readonly number[];
   /** Home folder, for HOME of an exec as this user. */
   readonly home?: string;
 }
@@ -67,7 +69,7 @@ export interface ProgramControl {
    */
   stop(options: { timeoutMs: number }): Promise<void>;
   /** @returns false when the program is not running */
-  signal(signal: NodeJS.Signals): boolean;
+  signal(signal: string): boolean;
   /**
    * Resolves when the bytes are in the pipe. An empty chunk with `end` only closes it.
    * @throws when the program does not run or its stdin is closed

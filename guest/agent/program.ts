@@ -1,5 +1,5 @@
 /** /v1/program: the instance's own program, through its supervisor. */
-import { constants } from "node:os";
+import { signalNumber } from "../api/signal.ts";
 import { AgentError } from "./agent-error.ts";
 import type { Agent, Operations } from "./operation.ts";
 
@@ -15,7 +15,7 @@ export function programOperations({ program }: Agent): Operations<"program"> {
       return program.status();
     },
     programSignal: ({ body }) => {
-      if (!program.signal(signalName(body.signal))) {
+      if (!program.signal(knownSignal(body.signal))) {
         const { state } = program.status();
         throw new AgentError("WL_AGENT_CONFLICT", `The program does not run: it is ${state}`);
       }
@@ -35,7 +35,7 @@ export function programOperations({ program }: Agent): Operations<"program"> {
 }
 
 /** @throws {AgentError} 400 when Linux has no such signal */
-export function signalName(name: string): NodeJS.Signals {
-  if (Object.hasOwn(constants.signals, name)) return name as NodeJS.Signals;
+export function knownSignal(name: string): string {
+  if (signalNumber(name) !== undefined) return name;
   throw new AgentError("WL_AGENT_BAD_REQUEST", `There is no signal "${name}"`);
 }

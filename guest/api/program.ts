@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox";
 import type { OperationSchemas } from "./operation-schemas.ts";
 import { Parent } from "./parent.ts";
 import { ProgramHooks } from "./program-hooks.ts";
+import { SIGNAL_PATTERN } from "./signal.ts";
 
 /** What a timer of Node's can wait, 24 days: a longer one goes off at once. Milliseconds. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -92,7 +93,7 @@ export const ProgramSpec = Type.Object(
     onExit: Type.Union([Type.Literal("poweroff"), Type.Literal("keep")], {
       description: "What the machine does when the program has ended for good",
     }),
-    stopSignal: Type.String({ pattern: "^SIG[A-Z0-9]+$" }),
+    stopSignal: Type.String({ pattern: SIGNAL_PATTERN }),
     openStdin: Type.Optional(
       Type.Boolean({
         description: "Standard input is a pipe, not /dev/null; see /v1/program/stdin",
@@ -171,7 +172,7 @@ export const programSchemas = {
   },
   programSignal: {
     body: Type.Object(
-      { signal: Type.String({ pattern: "^SIG[A-Z0-9]+$", description: "SIGTERM, SIGHUP, ..." }) },
+      { signal: Type.String({ pattern: SIGNAL_PATTERN, description: "SIGTERM, SIGRTMIN+3, ..." }) },
       { additionalProperties: false },
     ),
     reply: ProgramStatus,

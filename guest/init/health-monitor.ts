@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials } from "../agent/guest-system.ts";
+import { startAs } from "../agent/program-user.ts";
 import type { Health, HealthCheck, ProgramStatus } from "../api/program.ts";
 
 export interface HealthMonitorOptions {
@@ -112,11 +113,15 @@ const checks: {
     }),
   exec: ({ argv }, { signal, environment, workdir, user }) =>
     new Promise((resolve, reject) => {
-      const [path = "", ...args] = argv;
-      const child: ChildProcess = spawn(path, args, {
+      const env: Record<string, string> = {
+        ...(user?.home === undefined ? {} : { HOME: user.home }),
+        ...environment,
+      };
+      const start = startAs(user, argv, { cwd: workdir, path: env["PATH"] });
+      const child: ChildProcess = spawn(start.file, start.args, {
         cwd: workdir,
-        env: { ...(user?.home === undefined ? {} : { HOME: user.home }), ...environment },
-        ...(user && { uid: user.uid, gid: user.gid }),
+        env,
+        ...start.identity,
         stdio: "ignore",
         signal,
         killSignal: "SIGKILL",
@@ -125,7 +130,7 @@ const checks: {
       child.on("error", reject);
       child.on("exit", (code, ended) => {
         if (code === 0) resolve();
-        else reject(new Error(`${path} ended with ${ended ?? `exit status ${code}`}`));
+        else reject(new Error(`${argv[0]} ended with ${ended ?? `exit status ${code}`}`));
       });
     }),
 };

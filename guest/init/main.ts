@@ -2,9 +2,8 @@
  * The agent process, child of `/init`. In order of need: identity, journal, network, the program, and
  * only then the REST server, so that the program answers as early as it can.
  */
-import { chownSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type ListenOptions, type Server } from "node:net";
-import type { Credentials } from "../agent/guest-system.ts";
 import { LogBuffer } from "../agent/log-buffer.ts";
 import { INSTANCE_DOCUMENT_FW_CFG, JOURNAL_PORT } from "../api/channel.ts";
 import type { InstanceDocument } from "../api/instance-document.ts";
@@ -105,7 +104,6 @@ async function main(): Promise<void> {
   };
   const supervisor = new ProgramSupervisor(programOptions);
   if (early === undefined) {
-    giveHome(findUser, document.program.user);
     supervisor.start();
   } else {
     supervisor.adopt(new EarlyProgram(early, childWait(native)));
@@ -205,16 +203,6 @@ function isNetworkUp(): boolean {
 
 function writeHosts(hostname: string): void {
   writeFileSync("/etc/hosts", hostsFile(hostname));
-}
-
-/** The base's folders belong to root; a program's user owns its home. A container's users have homes such as "/". */
-function giveHome(findUser: (user: string) => Credentials, user: string): void {
-  try {
-    const { uid, gid, home } = findUser(user);
-    if (uid !== 0 && home?.startsWith("/home/")) chownSync(home, uid, gid);
-  } catch {
-    // No such user or folder: the start of the program says what is wrong, if anything is.
-  }
 }
 
 /**

@@ -4,14 +4,17 @@
  */
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
+import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
+import { startAs } from "../agent/program-user.ts";
 import type { JournalRecord, OutputRecord } from "../api/journal.ts";
 import type { Parent } from "../api/parent.ts";
 import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
 import { programEnvironment } from "../api/program-environment.ts";
+import { signalNumber } from "../api/signal.ts";
 import { exitReason, heapLimitMib, threadHeapMib } from "./exit-reason.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { ThreadOptions } from "./program-worker.ts";
@@ -167,17 +170,20 @@ export class ProgramSupervisor implements ProgramControl {
   #spawn(user: Credentials): ProgramChild {
     const { spec, environment, memory } = this.#options;
     if (spec.isolation === "thread") return this.#startThread(user);
-    const { uid, gid, home } = user;
-    const [path = "", ...args] = spec.argv;
+    const { home } = user;
     const { totalMib, availableMib } = memory();
     const heapMib = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
-    return spawn(path, args, {
+    const env = programEnvironment(environment, { home, heapMib, isNode: spec.isNode });
+    const { file, args, identity } = startAs(user, spec.argv, {
       cwd: spec.workdir,
-      env: programEnvironment(environment, { home, heapMib, isNode: spec.isNode }),
+      path: env["PATH"],
+    });
+    return spawn(file, args, {
+      cwd: spec.workdir,
+      env,
       stdio: [spec.openStdin ? "pipe" : "ignore", "pipe", "pipe"],
       detached: true,
-      uid,
-      gid,
+      ...identity,
     });
   }
 
@@ -263,8 +269,8 @@ export class ProgramSupervisor implements ProgramControl {
     return this.#child?.pid ?? null;
   }
 
-  signal(signal: NodeJS.Signals): boolean {
-    return this.#child?.kill(signal) ?? false;
+  signal(signal: string): boolean {
+    return this.#child ? send(this.#child, signal) : false;
   }
 
   async writeStdin(
@@ -323,7 +329,7 @@ export class ProgramSupervisor implements ProgramControl {
       return;
     }
     // A signal that this system does not know is left out: SIGKILL follows.
-    ignoreErrors(() => child.kill(this.#options.spec.stopSignal as NodeJS.Signals));
+    ignoreErrors(() => send(child, this.#options.spec.stopSignal));
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     await this.#ended;
     clearTimeout(timer);
@@ -486,6 +492,16 @@ function mayRestart(spec: ProgramSpec, exitCode: number | null, failures: number
 /** Ends what is left of the child's process group; a daemon has a session, and so a group, of its own. */
 function endGroup(pid: number | undefined): void {
   if (pid !== undefined) ignoreErrors(() => process.kill(-pid, "SIGKILL"));
+}
+
+/** @returns whether it could be sent. @throws for a signal that there is not */
+function send(child: ProgramChild, signal: string): boolean {
+  const number = signalNumber(signal);
+  // Node sends children no real-time signals. This one has not been waited for: its id is nobody else's.
+  const isRealTime = number !== undefined && !Object.hasOwn(constants.signals, signal);
+  if (isRealTime && child.pid !== undefined && !child.isThread) process.kill(child.pid, number);
+  else return child.kill(signal as NodeJS.Signals);
+  return true;
 }
 
 /** Resolves when the child's output has been read to its end, or after OUTPUT_DRAIN_MS. */

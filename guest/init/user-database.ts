@@ -1,5 +1,9 @@
 /** Users and groups as the guest's /etc/passwd and /etc/group have them: passwd(5), group(5). Pure. */
 import type { Credentials } from "../agent/guest-system.ts";
+import { GROUPS_MAX } from "../api/credentials.ts";
+
+/** gid_t has 32 bits; the last one means none (chown(2)). */
+const GROUP_MAX = 2 ** 32 - 2;
 
 /**
  * Resolves "name", "uid", "name:group" or "uid:gid". A number need not be in the files: its group is
@@ -19,7 +23,20 @@ export function resolveUser(user: string, passwd: string, group: string): Creden
   const uid = Number(entry?.[2] ?? userPart);
   const home = entry?.[5];
   const gid = groupPart === undefined ? Number(entry?.[3] ?? 0) : resolveGroup(groupPart, group);
-  return home === undefined ? { uid, gid } : { uid, gid, home };
+  const groups = groupPart === undefined ? groupsOf(entry?.[0], group, gid) : [];
+  return { uid, gid, ...(home !== undefined && { home }), ...(groups.length > 0 && { groups }) };
+}
+
+/** Those that a user is a member of; who names a group has that one alone, as container runtimes have it. */
+function groupsOf(name: string | undefined, group: string, primary: number): number[] {
+  if (name === undefined) return [];
+  const entries = group.split("\n").map((line) => line.split(":"));
+  const groups = entries
+    .filter(([, , id, members]) => isGroup(id) && members?.split(",").includes(name))
+    .map(([, , id]) => Number(id))
+    .filter((id, index, all) => id !== primary && all.indexOf(id) === index);
+  if (groups.length <= GROUPS_MAX) return groups;
+  throw new Error(`The user "${name}" is in ${groups.length} groups, over ${GROUPS_MAX}`);
 }
 
 function resolveGroup(name: string, group: string): number {
@@ -28,6 +45,10 @@ function resolveGroup(name: string, group: string): number {
   if (entry) return Number(entry[2]);
   if (isNumber(name)) return Number(name);
   throw new Error(`There is no group "${name}" in the image`);
+}
+
+function isGroup(text: string | undefined): boolean {
+  return isNumber(text) && Number(text) <= GROUP_MAX;
 }
 
 function isNumber(text: string | undefined): boolean {

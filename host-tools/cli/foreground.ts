@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { ExitRecord } from "../../guest/api/journal.ts";
 import { HostError } from "../errors.ts";
 import { BootTrace } from "../instance/boot-trace.ts";
-import { signalNumber } from "../instance/exit-code.ts";
+import { signalStatus } from "../instance/exit-code.ts";
 import type { End } from "../instance/instance-record.ts";
 import type { Instance, Instances } from "../instance/instances.ts";
 import { bootchartOf, bootchartText } from "./bootchart.ts";
@@ -197,7 +197,7 @@ class Ending {
 
 /** As a shell has it: 128 + n for a signal. */
 function statusOf({ exitCode, signal }: ExitRecord): number {
-  return exitCode ?? 128 + signalNumber(signal ?? "SIGKILL");
+  return exitCode ?? signalStatus(signal ?? "SIGKILL");
 }
 
 /** Somebody else has seen the end first, and removed an instance that was to be removed. */

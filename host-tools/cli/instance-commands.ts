@@ -156,7 +156,7 @@ export const instanceCommands = {
     group,
     summary: "Send a signal to the program; SIGKILL ends the machine",
     ...anyNumber,
-    options: { signal: text("SIGNAL", "SIGHUP, HUP or 1; default SIGKILL", "s"), json },
+    options: { signal: text("SIGNAL", "SIGHUP, HUP, 1 or RTMIN+3; default SIGKILL", "s"), json },
     examples: ["windlass kill web", "windlass kill -s HUP web"],
   },
   rm: {

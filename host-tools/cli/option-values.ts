@@ -1,6 +1,7 @@
 /** What people write as values of options, turned into numbers and names. Pure, but for env files. */
 import { constants } from "node:os";
 import type { RestartPolicy } from "../../guest/api/program.ts";
+import { signalName, signalNumber } from "../../guest/api/signal.ts";
 import { scratchDisk } from "../../image-builder/disks/scratch-disk.ts";
 import { restartPolicy } from "../../image-builder/manifest/quantity.ts";
 import { nearestWord } from "../../image-builder/manifest/spelling.ts";
@@ -85,18 +86,16 @@ export function timeMs(text: string, nowMs: number): number {
 }
 
 /**
- * "SIGHUP", "hup" or "1".
+ * "SIGHUP", "hup", "1" or "RTMIN+3".
  *
  * @throws {HostError} WL_USAGE
  */
-export function signalName(text: string): NodeJS.Signals {
-  const names = Object.keys(constants.signals) as NodeJS.Signals[];
-  const numbered = names.find((name) => String(constants.signals[name]) === text);
+export function signalOption(text: string): string {
   const upper = text.toUpperCase();
-  const wanted = upper.startsWith("SIG") ? upper : `SIG${upper}`;
-  const found = numbered ?? names.find((name) => name === wanted);
-  if (found) return found;
-  const near = nearestWord(wanted, names);
+  const named = upper.startsWith("SIG") ? upper : `SIG${upper}`;
+  const wanted = /^\d+$/.test(text) ? signalName(Number(text)) : named;
+  if (wanted !== undefined && signalNumber(wanted) !== undefined) return wanted;
+  const near = nearestWord(named, Object.keys(constants.signals));
   throw usage(`"${text}" is no signal`, near ? `Did you mean "${near}"?` : "Write HUP or SIGHUP");
 }
 

@@ -1,7 +1,7 @@
 /** Exit statuses as a shell has them: 128 + n for a signal (POSIX 2.8.2 leaves it open, all shells agree). */
-import { constants } from "node:os";
+import { signalNumber } from "../../guest/api/signal.ts";
 
-/** 9 for "SIGKILL"; 0 for a name this system does not know. */
-export function signalNumber(name: string): number {
-  return (constants.signals as Readonly<Record<string, number>>)[name] ?? 0;
+/** 137 for "SIGKILL"; 128 for a name this system does not know. */
+export function signalStatus(name: string): number {
+  return 128 + (signalNumber(name) ?? 0);
 }

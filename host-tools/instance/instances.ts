@@ -15,7 +15,7 @@ import { stopQemu } from "../qemu/stop-ladder.ts";
 import { connectQmp } from "../qmp/connection.ts";
 import type { CheckpointSource } from "./checkpoint-creation.ts";
 import { type InstanceEvent, type InstanceEventName, recordEvent } from "./event-log.ts";
-import { signalNumber } from "./exit-code.ts";
+import { signalStatus } from "./exit-code.ts";
 import type { InstanceFiles } from "./instance-files.ts";
 import type { BootRequest, End, InstanceRecord } from "./instance-record.ts";
 import { checkLegal, type InstanceAction, type InstanceState, isUp } from "./instance-state.ts";
@@ -245,7 +245,7 @@ export class Instances {
    * Sends the program a signal through the agent. SIGKILL ends the whole machine at once, as it ends a
    * whole process.
    */
-  async kill(reference: string, signal: NodeJS.Signals, wait: Waiting = {}): Promise<Instance> {
+  async kill(reference: string, signal: string, wait: Waiting = {}): Promise<Instance> {
     return await this.#change(reference, "kill", wait, async (running) => {
       const { record } = running;
       if (signal !== "SIGKILL") {
@@ -539,7 +539,7 @@ function endOf(exit: ExitRecord | undefined): End {
     const reason = "The machine ended without a report: it was killed, or it crashed";
     return { finishedAt, exitCode: 137, signal: "SIGKILL", reason };
   }
-  const exitCode = exit.exitCode ?? 128 + signalNumber(exit.signal ?? "SIGKILL");
+  const exitCode = exit.exitCode ?? signalStatus(exit.signal ?? "SIGKILL");
   return { finishedAt, exitCode, signal: exit.signal, reason: exit.reason };
 }
 

@@ -1,6 +1,6 @@
 /** What a container image says of its program (OCI image specification, "Image Configuration"; Docker's is the same). */
-import { constants } from "node:os";
 import { type Health, type ProgramPort, TIMER_MS_MAX } from "../../guest/api/program.ts";
+import { signalName, signalNumber } from "../../guest/api/signal.ts";
 import { quoted } from "../foreign-text.ts";
 import { containerError } from "./container-error.ts";
 import { Document, parseDigest } from "./document.ts";
@@ -61,7 +61,7 @@ export function parseConfig(document: Document): { config: ContainerConfig; diff
       workdir: workdir.startsWith("/") ? workdir : `/${workdir}`,
       ports: exposedPorts(config.names("ExposedPorts")),
       volumes: config.names("Volumes"),
-      stopSignal: signalName(config.text("StopSignal") || "SIGTERM"),
+      stopSignal: stopSignal(config.text("StopSignal") || "SIGTERM"),
       health: healthOf(config.document("Healthcheck")),
     },
   };
@@ -121,11 +121,12 @@ function portRange(text: string): PortRange[] {
   return [{ first, last, protocol: protocol === "udp" ? "udp" : "tcp" }];
 }
 
-/** "SIGQUIT", "QUIT" or "3", as Docker takes them. */
-function signalName(text: string): string {
-  const byNumber = Object.entries(constants.signals).find(([, value]) => String(value) === text);
-  const name = byNumber?.[0] ?? (text.startsWith("SIG") ? text : `SIG${text}`);
-  if (Object.hasOwn(constants.signals, name)) return name;
+/** "SIGQUIT", "QUIT", "RTMIN+3" or "3", as Docker takes them. */
+function stopSignal(text: string): string {
+  const isNumber = /^[0-9]{1,2}$/.test(text);
+  const named = text.startsWith("SIG") ? text : `SIG${text}`;
+  const name = isNumber ? signalName(Number(text)) : named;
+  if (name !== undefined && signalNumber(name) !== undefined) return name;
   throw containerError(`The image is stopped with the signal ${quoted(text)}, which is unknown`);
 }
 

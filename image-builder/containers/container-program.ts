@@ -65,7 +65,7 @@ async function isExecutable(root: ErofsReader, path: string): Promise<boolean> {
   return false;
 }
 
-/** uid:gid as numbers, and the home that Docker would set. */
+/** For the guest, which looks a user's groups up unless one is named; and the home that Docker would set. */
 async function findUser(
   root: ErofsReader,
   text: string,
@@ -76,14 +76,14 @@ async function findUser(
   if (!entry && !isId(name))
     throw containerError(`The image's user ${quoted(name)} is unknown in it`);
   const uid = entry?.[2] ?? name;
-  let gid = entry?.[3] ?? "0";
-  if (group !== undefined && group !== "") {
-    const groups = await database(root, "/etc/group");
-    const found = groups.find((one) => one[0] === group)?.[2] ?? group;
-    if (!isId(found)) throw containerError(`The image's group ${quoted(group)} is unknown in it`);
-    gid = found;
-  }
   const home = entry?.[5] || "/";
+  if (group === undefined || group === "") {
+    const isRoot = Number(uid) === 0 && Number(entry?.[3] ?? 0) === 0;
+    return { user: isRoot ? "root" : name, home };
+  }
+  const groups = await database(root, "/etc/group");
+  const gid = groups.find((one) => one[0] === group)?.[2] ?? group;
+  if (!isId(gid)) throw containerError(`The image's group ${quoted(group)} is unknown in it`);
   return { user: Number(uid) === 0 && Number(gid) === 0 ? "root" : `${uid}:${gid}`, home };
 }
 

@@ -1,6 +1,7 @@
 /** The programs that the agent is helped by, in /sbin of the guest. */
 import { terminalHelperExecutable } from "./terminal-helper.ts";
 import { trimHelperExecutable } from "./trim-helper.ts";
+import { userHelperExecutable } from "./user-helper.ts";
 import { wakeHelperExecutable } from "./wake-helper.ts";
 
 export interface HelperExecutable {
@@ -13,5 +14,6 @@ export function helperExecutables(): HelperExecutable[] {
     { name: "windlass-tty", bytes: terminalHelperExecutable() },
     { name: "windlass-wake", bytes: wakeHelperExecutable() },
     { name: "windlass-trim", bytes: trimHelperExecutable() },
+    { name: "windlass-user", bytes: userHelperExecutable() },
   ];
 }

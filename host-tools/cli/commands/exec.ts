@@ -2,7 +2,7 @@
 import type { ExecOpen } from "../../../guest/api/exec.ts";
 import { HostError } from "../../errors.ts";
 import type { ExecSession } from "../../guest-client/exec-session.ts";
-import { signalNumber } from "../../instance/exit-code.ts";
+import { signalStatus } from "../../instance/exit-code.ts";
 import { Instances } from "../../instance/instances.ts";
 import { Interrupted } from "../interrupts.ts";
 import type { Execute, Invocation } from "../invocation.ts";
@@ -34,7 +34,7 @@ export const execute: Execute<"exec"> = async (invocation) => {
       pump(session.stderr, (chunk) => output.printError(chunk)),
     ]);
     const { exitCode, signal } = await session.exit;
-    return exitCode ?? 128 + signalNumber(signal ?? "SIGKILL");
+    return exitCode ?? signalStatus(signal ?? "SIGKILL");
   } catch (error) {
     const status = startFailure(error);
     if (status === undefined) throw error;

@@ -11,6 +11,7 @@ import { SYSTEM_CALL } from "../../../../image-builder/first-process/linux-call.
 import { starterExecutable } from "../../../../image-builder/first-process/starter.ts";
 import { terminalHelperExecutable } from "../../../../image-builder/first-process/terminal-helper.ts";
 import { trimHelperExecutable } from "../../../../image-builder/first-process/trim-helper.ts";
+import { userHelperExecutable } from "../../../../image-builder/first-process/user-helper.ts";
 import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
@@ -24,6 +25,7 @@ const executables = {
   "first stage": firstStageExecutable({ modules: ["/modules/a.ko", "/modules/b.ko"] }),
   "terminal helper": terminalHelperExecutable(),
   "trim helper": trimHelperExecutable(),
+  "user helper": userHelperExecutable(),
   starter: starterExecutable({
     hostname: "web",
     hosts: "127.0.0.1 localhost web\n",

@@ -92,13 +92,28 @@ const GROUP = "root:x:0:\nstaff:x:50:node\n";
 test("a user is found by name or number, with home and group", () => {
   const find = (user: string) => resolveUser(user, PASSWD, GROUP);
   assert.equal(find("root"), { uid: 0, gid: 0, home: "/root" });
-  assert.equal(find("node"), { uid: 1000, gid: 1001, home: "/home/node" });
-  assert.equal(find("1000"), { uid: 1000, gid: 1001, home: "/home/node" });
+  const node = { uid: 1000, gid: 1001, home: "/home/node", groups: [50] };
+  assert.equal(find("node"), node);
+  assert.equal(find("1000"), node);
   assert.equal(find("node:staff"), { uid: 1000, gid: 50, home: "/home/node" });
   assert.equal(find("node:77"), { uid: 1000, gid: 77, home: "/home/node" });
   assert.equal(find("4242"), { uid: 4242, gid: 0 });
   assert.equal(find("4242:4343"), { uid: 4242, gid: 4343 });
   assert.equal(find("7"), { uid: 8, gid: 9, home: "/seven" }, "a name goes before a number");
+});
+
+test("a user has the groups that name it, unless a group is named", () => {
+  const group = `${GROUP}audio:x:29:node,web\nnodes:x:30:nodejs\nvideo:x:44:web,node\nown:x:1001:node\nempty:x:31:\n`;
+  const find = (user: string) => resolveUser(user, PASSWD, group).groups;
+  assert.equal(find("node"), [50, 29, 44]);
+  assert.equal(find("1000"), [50, 29, 44]);
+  assert.is(find("node:staff"), undefined);
+  assert.is(find("4242"), undefined, "who has no name is in none");
+  const odd =
+    "a:x:4294967295:node\nb:x:99999999999:node\nc:x::node\nd:x:-1:node\nd:x:29:node\nd:x:29:node\n";
+  assert.equal(resolveUser("node", PASSWD, odd).groups, [29]);
+  const many = Array.from({ length: 1025 }, (_, id) => `g${id}:x:${5000 + id}:node\n`).join("");
+  assert.throws(() => resolveUser("node", PASSWD, many), /"node" is in 1025 groups, over 1024/);
 });
 
 test("unknown users and groups are refused by name", () => {

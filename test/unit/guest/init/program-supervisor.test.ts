@@ -293,6 +293,16 @@ test("stopping sends the stop signal and waits; there is no restart", async () =
   await program.supervisor.stop({ timeoutMs: 1000 });
 });
 
+test("the stop signal may be a real-time one", async () => {
+  const script = "trap 'exit 7' SIGRTMIN+3; echo ready; while :; do sleep 0.02; done";
+  const argv = ["/bin/bash", "-c", script];
+  await using program = rig("", { spec: { argv, stopSignal: "SIGRTMIN+3" } });
+  program.supervisor.start();
+  await program.record("output", ({ text }) => text === "ready\n");
+  await program.supervisor.stop({ timeoutMs: 20_000 });
+  assert.is((await program.record("exit")).exitCode, 7);
+});
+
 test("a program that does not listen to its stop signal is killed", async () => {
   for (const stopSignal of ["SIGTERM", "SIGNOTHING"]) {
     const script = "trap '' TERM; echo ready; while :; do sleep 0.02; done";

@@ -5,7 +5,7 @@ import {
   memoryMib,
   restartPolicyOf,
   scratchOf,
-  signalName,
+  signalOption,
   tailLines,
   timeMs,
 } from "../../../../host-tools/cli/option-values.ts";
@@ -65,11 +65,14 @@ test("reads times: ago, Unix, ISO 8601", () => {
 });
 
 test("reads signals by name and number", () => {
-  assert.is(signalName("SIGTERM"), "SIGTERM");
-  assert.is(signalName("hup"), "SIGHUP");
-  assert.is(signalName("9"), "SIGKILL");
-  refuses(() => signalName("SIGHUB"), "no signal");
-  refuses(() => signalName("999"), "no signal");
+  assert.is(signalOption("SIGTERM"), "SIGTERM");
+  assert.is(signalOption("hup"), "SIGHUP");
+  assert.is(signalOption("9"), "SIGKILL");
+  assert.is(signalOption("rtmin+3"), "SIGRTMIN+3");
+  assert.is(signalOption("37"), "SIGRTMIN+3");
+  refuses(() => signalOption("SIGRTMIN+31"), "no signal");
+  refuses(() => signalOption("SIGHUB"), "no signal");
+  refuses(() => signalOption("999"), "no signal");
 });
 
 test("reads variables, values from here, and files", () => {

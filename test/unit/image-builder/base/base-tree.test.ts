@@ -60,7 +60,13 @@ test("what process 1 starts, and what the agent needs, is in the tree", async ()
   );
   assert.equal(
     executables.map(({ path }) => path),
-    ["/init", "/sbin/windlass-tty", "/sbin/windlass-wake", "/sbin/windlass-trim"],
+    [
+      "/init",
+      "/sbin/windlass-tty",
+      "/sbin/windlass-wake",
+      "/sbin/windlass-trim",
+      "/sbin/windlass-user",
+    ],
   );
   // Every folder that process 1 mounts something on, or that the first stage moves to.
   const paths = orderTree(entries).map(({ path }) => path);

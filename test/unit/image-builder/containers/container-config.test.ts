@@ -90,6 +90,8 @@ test("what is of another kind is refused", async () => {
     [{ ExposedPorts: names(10_001) }, /"ExposedPorts".* has 10001 names, more than 10000/],
     [{ Volumes: names(10_001) }, /"Volumes".* has 10001 names, more than 10000/],
     [{ StopSignal: "SIGNOTHING" }, /signal "SIGNOTHING", which is unknown/],
+    [{ StopSignal: "SIGRTMIN+31" }, /which is unknown/],
+    [{ StopSignal: "65" }, /which is unknown/],
     [{ StopSignal: "constructor" }, /which is unknown/],
     [{ Healthcheck: { Test: "curl" } }, /"Test".* is no list/],
     [{ Healthcheck: { Test: ["CMD", "a"], Interval: -1 } }, /"Interval".*not a whole number/],
