@@ -73,7 +73,7 @@ function busyboxPath(): string {
 const SERVE = `#!/bin/sh
 trap 'echo asked by QUIT; kill $!; exit 5' QUIT
 trap 'echo asked by TERM; kill $!; exit 6' TERM
-echo "$2: $(id -un):$(id -gn) in $(pwd) home $HOME $GREETING"
+echo "$2: $(id -un):$(id -gn) of $(id -G) in $(pwd) home $HOME $GREETING"
 busybox httpd -f -p "$1" -h /srv/site &
 wait $!
 `;
@@ -82,7 +82,7 @@ const CONFIG = {
   Entrypoint: ["./serve"],
   Cmd: ["8080", "the command"],
   Env: ["PATH=/bin", "GREETING=good day = fine"],
-  User: "web:staff",
+  User: "web",
   WorkingDir: "/srv/app",
   ExposedPorts: { "8080/tcp": {} },
   StopSignal: "SIGQUIT",
@@ -136,8 +136,8 @@ function makePrograms(root: string, source: string): void {
 function makeImage({ file }: TemporaryFolder): void {
   const [one, two, three] = [file("one"), file("two"), file("three")];
   fill(one, {
-    "etc/passwd": "root::0:0::/root:/bin/sh\nweb:x:1234:100::/srv/app:/bin/sh\n",
-    "etc/group": "root:x:0:\nstaff:x:4321:\n",
+    "etc/passwd": "root::0:0::/root:/bin/sh\nweb:x:1234:4321::/srv/app:/bin/sh\n",
+    "etc/group": "root:x:0:\nstaff:x:4321:\naudio:x:29:root,web\nvideo:x:44:web\n",
     "srv/site/index.html": "of the first layer",
     "srv/site/gone.html": "of the first layer",
     "opt/tool/old": "1",
@@ -215,6 +215,17 @@ test("a setuid program of a layer has its owner's rights", async ({ signal }) =>
   assert.is(stdout, "0\n0\n", stderr);
 });
 
+test("a user has all its groups, or the one that is named", async ({ signal }) => {
+  const groupsOf = async (user: string): Promise<string> =>
+    (await exec(["id", "-G"], signal, { user })).stdout;
+  assert.is(await groupsOf("web"), "4321 29 44\n");
+  assert.is(await groupsOf("1234"), "4321 29 44\n");
+  assert.is(await groupsOf("web:staff"), "4321\n");
+  assert.is(await groupsOf("root"), "0 29\n");
+  const gone = await exec(["nowhere"], signal, { user: "web" }).catch((error: Error) => error);
+  assert.match((gone as Error).message, 'Cannot start "nowhere": no such program in the guest');
+});
+
 test("programs run with the C library of the image, whichever it is", async ({ signal }) => {
   const glibc = await exec(["who-glibc"], signal, { user: "web" });
   const [user, ...mapped] = glibc.stdout.trim().split("\n");
@@ -285,7 +296,7 @@ test("it stops by the signal that the image names; the program had all it was to
   for await (const record of rig.instances.journal(await rig.instances.get("site"))) {
     if (record.kind === "output") output += record.text;
   }
-  const told = "the command: web:staff in /srv/app home /srv/app good day = fine\n";
+  const told = "the command: web:staff of 4321 29 44 in /srv/app home /srv/app good day = fine\n";
   assert.is(output, `${told}asked by QUIT\n`);
   assert.is(exitCode, 5);
 });
