@@ -119,30 +119,24 @@ async function buildContainer(
   const base = await steps.run("base", () =>
     storeTree({ store, memory, signal }, "base", async () => ({
       key: `apart ${digestOf(apartInit())} ${await baseKey(runtime, runtimeEntries)}`,
-      entries: () =>
-        apartEntries(runtimeEntries, {
+      make: async () => {
+        const entries = await apartEntries(runtimeEntries, {
           guestFolder: guestFolder(),
           nodePath: runtime.executablePath,
           nodeGuestPath: NODE_GUEST_PATH,
           signal,
-        }),
+        });
+        return { entries };
+      },
     })),
   );
-  const warnings: string[] = [];
   const root = await steps.run("program", () =>
     withScratchFolder(cacheDirectory, (folder) =>
       storeTree({ store, memory, signal }, "program", async () => ({
         key: `container ${TREE_FORMAT} ${container.id}`,
         // Compressing takes longer than all the rest, and reading the tree is slower when it is emulated.
         compression: "none",
-        entries: async () => {
-          const unpacked = await unpackContainer(container, {
-            ...{ folder, storeFolder: folders.data },
-            signal,
-          });
-          warnings.push(...unpacked.warnings);
-          return unpacked.entries;
-        },
+        make: () => unpackContainer(container, { folder, storeFolder: folders.data, signal }),
       })),
     ),
   );
@@ -150,7 +144,7 @@ async function buildContainer(
     const name = options.name ?? usableName(container.name, options.defaultName);
     const parts = { manifest: { name }, project: { dependencies: [] }, runtime, runtimeEntries };
     const materials = billOfMaterials({ ...parts, kernel });
-    await using reader = await openErofs(store.blobs.path(root.digest));
+    await using reader = await openErofs(store.blobs.path(root.part.digest));
     const config: ImageConfig = {
       schemaVersion: 1,
       platform: "linux",
@@ -164,15 +158,15 @@ async function buildContainer(
       runtime: { name: "container", version: container.id.slice(0, "sha256:".length + 12) },
       kernel: { ...kernelPart, release: kernel.release, source: kernel.source },
       firstStage,
-      base,
-      root,
+      base: base.part,
+      root: root.part,
       billOfMaterials: await store.blobs.put(
         Buffer.from(`${JSON.stringify(materials, null, 2)}\n`),
       ),
     };
     const image = await store.add(config, name);
     const detail = `${image.names.join(", ")} ${image.id.slice(0, SHORT_ID_LENGTH)}`;
-    return { value: { image, warnings }, detail };
+    return { value: { image, warnings: root.warnings }, detail };
   });
 }
 

@@ -152,16 +152,15 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const base = await steps.run("base", () =>
     storeTree({ store, memory, signal }, "base", async () => ({
       key: await baseKey(runtime, [...systemFiles, ...runtimeEntries]),
-      entries: async () => [
-        ...systemFiles,
-        ...runtimeEntries,
-        ...(await baseEntries({
+      make: async () => {
+        const own = await baseEntries({
           guestFolder: guestFolder(),
           nodePath: runtime.executablePath,
           nodeGuestPath: NODE_GUEST_PATH,
           signal,
-        })),
-      ],
+        });
+        return { entries: [...systemFiles, ...runtimeEntries, ...own] };
+      },
     })),
   );
   const root = await steps.run("program", () =>
@@ -169,7 +168,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       const libraries = await addonLibraries(project, runtimeEntries);
       return {
         key: `${project.fingerprint} ${runtime.digest} ${await filesIdentity(filePaths([...libraries, ...programFiles.entries]))} ${linkTexts(libraries)}`,
-        entries: async () => [...programFiles.entries, ...project.entries, ...libraries],
+        make: async () => ({
+          entries: [...programFiles.entries, ...project.entries, ...libraries],
+        }),
       };
     }),
   );
@@ -180,8 +181,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       runtime: project.runtime ?? { name: "node", version: runtime.version },
       kernel: { ...kernelPart, release: kernel.release, source: kernel.source },
       firstStage,
-      base,
-      root,
+      base: base.part,
+      root: root.part,
       billOfMaterials: await store.blobs.put(bytes),
     });
     const image = await store.add(config, options.name ?? manifest.name);
@@ -299,7 +300,18 @@ export interface TreeRecipe {
   readonly compression?: ErofsOptions["compression"];
   /** Changes when the tree may have changed. */
   readonly key: string;
-  readonly entries: () => Promise<readonly (TreeEntry | LinkEntry)[]>;
+  readonly make: () => Promise<TreeSource>;
+}
+
+export interface TreeSource {
+  readonly entries: readonly (TreeEntry | LinkEntry)[];
+  /** Said also when the same tree was written before. */
+  readonly warnings?: readonly string[] | undefined;
+}
+
+export interface StoredTree {
+  readonly part: Part & { readonly uncompressedBytes: number };
+  readonly warnings: readonly string[];
 }
 
 /** Writes a tree as erofs into the store, unless the same one was written before. */
@@ -311,16 +323,20 @@ export async function storeTree(
   }: { store: ImageStore; memory: BuildMemory; signal: AbortSignal | undefined },
   kind: "base" | "program",
   recipe: () => Promise<TreeRecipe>,
-): Promise<StepResult<Part & { uncompressedBytes: number }>> {
-  const { key, entries, compression = "lz4" } = await recipe();
+): Promise<StepResult<StoredTree>> {
+  const { key, make, compression = "lz4" } = await recipe();
   const { part, cached } = await memory.recall(kind, `${key} ${WINDLASS_VERSION}`, async () => {
-    const tree = orderTree(await entries());
+    const { entries, warnings } = await make();
+    const tree = orderTree(entries);
     const wait = signal ? { signal } : {};
-    return await store.blobs.write((path) => writeErofs(tree, path, { compression, ...wait }));
+    const written = await store.blobs.write((path) =>
+      writeErofs(tree, path, { compression, ...wait }),
+    );
+    return { ...written, warnings };
   });
-  const { digest, sizeBytes, uncompressedBytes } = part;
+  const { digest, sizeBytes, uncompressedBytes, warnings = [] } = part;
   return {
-    value: { digest, sizeBytes, uncompressedBytes },
+    value: { part: { digest, sizeBytes, uncompressedBytes }, warnings },
     detail: digest.slice(0, 12),
     cached,
     sizeBytes,

@@ -11,6 +11,8 @@ import { replaceFile } from "./replace-file.ts";
 
 export interface RememberedPart extends Part {
   readonly uncompressedBytes: number;
+  /** What whoever makes the same again should know again; each one sentence without a full stop. */
+  readonly warnings?: readonly string[] | undefined;
 }
 
 export class BuildMemory {
@@ -50,11 +52,16 @@ export class BuildMemory {
 
 function isRememberedPart(value: unknown): value is RememberedPart {
   if (typeof value !== "object" || value === null) return false;
-  const { digest, sizeBytes, uncompressedBytes } = value as Record<string, unknown>;
+  const { digest, sizeBytes, uncompressedBytes, warnings } = value as Record<string, unknown>;
   return (
     typeof digest === "string" &&
     /^[0-9a-f]{64}$/.test(digest) &&
     Number.isSafeInteger(sizeBytes) &&
-    Number.isSafeInteger(uncompressedBytes)
+    Number.isSafeInteger(uncompressedBytes) &&
+    (warnings === undefined || isTexts(warnings))
   );
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }

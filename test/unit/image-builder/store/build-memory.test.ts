@@ -30,6 +30,20 @@ test("what was made once is not made again", async () => {
   assert.is(madeCount(), 1);
 });
 
+test("what was said when it was made is remembered", async () => {
+  await using folder = await temporaryFolder();
+  const blobs = new BlobStore(folder.file("data"));
+  const memory = new BuildMemory(folder.file("cache"), blobs);
+  const part = { ...(await blobs.put(Buffer.from("1"))), uncompressedBytes: 1 };
+  const made = { ...part, warnings: ["a device is left out"] };
+  assert.equal(await memory.recall("program", "key", async () => made), {
+    part: made,
+    cached: false,
+  });
+  const again = await memory.recall("program", "key", () => Promise.reject(new Error("made")));
+  assert.equal(again, { part: made, cached: true });
+});
+
 test("another key or kind is another part", async () => {
   await using folder = await temporaryFolder();
   const { recall, madeCount } = memoryIn(folder);
@@ -53,7 +67,17 @@ test("a damaged record is forgotten", async () => {
   const { recall } = memoryIn(folder);
   const { part } = await recall("key");
   const [name = ""] = await readdir(folder.file("cache/builds"));
-  const hostile = ["", "{", "null", "{}", "[]", '"text"', '{"digest":"../../x","sizeBytes":1}'];
+  const odd = JSON.stringify({ ...part, warnings: [1] });
+  const hostile = [
+    "",
+    odd,
+    "{",
+    "null",
+    "{}",
+    "[]",
+    '"text"',
+    '{"digest":"../../x","sizeBytes":1}',
+  ];
   for (const text of hostile) {
     await writeFile(folder.file(`cache/builds/${name}`), text);
     assert.equal(await recall("key"), { part, cached: false }, text);
