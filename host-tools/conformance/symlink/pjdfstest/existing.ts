@@ -1,9 +1,8 @@
 /** EEXIST, where a link is one of the things that are there already. */
 import { constants } from "node:fs";
-import { identitiesMissing } from "../identity.ts";
 import type { Script } from "../script.ts";
 import { family } from "./family.ts";
-import { create, FILE_TYPES, remove } from "./file-type.ts";
+import { create, FILE_TYPES, forEachType, remove } from "./file-type.ts";
 
 const { O_CREAT, O_EXCL } = constants;
 
@@ -32,11 +31,9 @@ export const existingFamilies = [
 ];
 
 function inTheWay(script: Script, block: () => void): void {
-  for (const type of FILE_TYPES) {
-    script.unless(type === "block" || type === "char" ? identitiesMissing() : undefined, () => {
-      create(script, type, "a");
-      block();
-      remove(script, type, "a");
-    });
-  }
+  forEachType(script, FILE_TYPES, (type) => {
+    create(script, type, "a");
+    block();
+    remove(script, type, "a");
+  });
 }

@@ -1,4 +1,5 @@
 /** Files of every type, made and removed by assertions. Devices are those of pjdfstest, 1:2; nobody opens them. */
+import { identitiesMissing } from "../identity.ts";
 import type { Script } from "../script.ts";
 
 export type FileType = "regular" | "dir" | "fifo" | "block" | "char" | "socket" | "symlink";
@@ -12,6 +13,18 @@ export const NO_LINKS = FILE_TYPES.filter((type) => type !== "symlink");
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
+}
+
+/** The same for each type; devices are root's to make. */
+export function forEachType(
+  script: Script,
+  types: readonly FileType[],
+  block: (type: FileType) => void,
+): void {
+  for (const type of types) {
+    const isDevice = type === "block" || type === "char";
+    script.unless(isDevice ? identitiesMissing() : undefined, () => block(type));
+  }
 }
 
 /** One assertion; a second one for a mode, and one for an owner. */

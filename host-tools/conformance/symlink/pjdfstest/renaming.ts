@@ -2,7 +2,7 @@
 import { identitiesMissing } from "../identity.ts";
 import type { Script } from "../script.ts";
 import { family } from "./family.ts";
-import { create, FILE_TYPES, NO_FOLDERS, remove } from "./file-type.ts";
+import { create, FILE_TYPES, forEachType, NO_FOLDERS, remove } from "./file-type.ts";
 
 export const renamingFamilies = [
   family("rename/00", 122, "rename moves the link, with its inode", moves),
@@ -15,18 +15,18 @@ export const renamingFamilies = [
   family("rename/20", 25, "EEXIST or ENOTEMPTY for a folder that is not empty", (script) => {
     script.expect("0", "mkdir", "a", 0o755);
     script.expect("0", "mkdir", "b", 0o755);
-    for (const type of FILE_TYPES) {
+    forEachType(script, FILE_TYPES, (type) => {
       create(script, type, "b/c");
       script.expect("EEXIST|ENOTEMPTY", "rename", "a", "b");
       remove(script, type, "b/c");
-    }
+    });
     script.expect("0", "rmdir", "b");
     script.expect("0", "rmdir", "a");
   }),
   family("rename/22", 30, "rename changes the ctime of what it moves", (script) => {
     script.expect("0", "mkdir", "d", 0o755);
     script.prepare("chdir", "d");
-    for (const type of FILE_TYPES) {
+    forEachType(script, FILE_TYPES, (type) => {
       create(script, type, "a");
       const before = script.value("lstat", "a", "ctime");
       script.tick();
@@ -35,7 +35,7 @@ export const renamingFamilies = [
         return BigInt(script.value("lstat", "b", "ctime")) > BigInt(before);
       });
       remove(script, type, "b");
-    }
+    });
     script.prepare("chdir", "..");
     script.expect("0", "rmdir", "d");
   }),
@@ -47,13 +47,13 @@ function besideFolder(
   [from, to]: readonly [string, string],
 ): void {
   script.expect("0", "mkdir", "a", 0o755);
-  for (const type of NO_FOLDERS) {
+  forEachType(script, NO_FOLDERS, (type) => {
     create(script, type, "b");
     script.expect(refusal, "rename", from, to);
     script.expect("dir", "lstat", "a", "type");
     script.expect(type, "lstat", "b", "type");
     script.expect("0", "unlink", "b");
-  }
+  });
   script.expect("0", "rmdir", "a");
 }
 
@@ -77,7 +77,7 @@ function moves(script: Script): void {
   script.expect(`symlink,${link}`, "lstat", "c", "type,inode");
   script.expect("0", "unlink", "a");
   script.expect("0", "unlink", "c");
-  for (const type of FILE_TYPES) {
+  forEachType(script, FILE_TYPES, (type) => {
     create(script, type, "a");
     const before = script.value("lstat", "a", "ctime");
     script.tick();
@@ -88,7 +88,7 @@ function moves(script: Script): void {
       return script.value("lstat", "a", "ctime");
     });
     remove(script, type, "a");
-  }
+  });
   script.prepare("chdir", "..");
   script.expect("0", "rmdir", "d");
 }
