@@ -21,6 +21,7 @@ import { readDockerArchive } from "./containers/docker-archive.ts";
 import { readOciLayout } from "./containers/oci-layout.ts";
 import { unpackContainer } from "./containers/unpack.ts";
 import { openErofs } from "./filesystems/erofs-reader.ts";
+import { helperExecutables } from "./first-process/helpers.ts";
 import { chooseKernel } from "./kernels/kernel-choice.ts";
 import { KernelStore } from "./kernels/kernel-store.ts";
 import { withIoError } from "./runtimes/io-error.ts";
@@ -60,7 +61,7 @@ export interface ArchiveBuildOptions extends ContainerBuildOptions {
 }
 
 /** Changes when another tree comes of the same image. */
-const TREE_FORMAT = 2;
+const TREE_FORMAT = 3;
 
 /**
  * Builds an image from a container image of a local OCI layout, for linux/amd64.
@@ -130,10 +131,11 @@ async function buildContainer(
       },
     })),
   );
+  const helpers = helperExecutables().map(({ name }) => name); // The tree has links to them.
   const root = await steps.run("program", () =>
     withScratchFolder(cacheDirectory, (folder) =>
       storeTree({ store, memory, signal }, "program", async () => ({
-        key: `container ${TREE_FORMAT} ${container.id}`,
+        key: `container ${TREE_FORMAT} ${helpers.join(" ")} ${container.id}`,
         // Compressing takes longer than all the rest, and reading the tree is slower when it is emulated.
         compression: "none",
         make: () => unpackContainer(container, { folder, storeFolder: folders.data, signal }),

@@ -1,5 +1,5 @@
 /** Starting programs for exec and /app: environment, user, folder, and the end of the whole group. */
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { signalNumber } from "../api/signal.ts";
 import { AgentError } from "./agent-error.ts";
@@ -7,7 +7,7 @@ import { takePrivilegesFrom } from "./child-priority.ts";
 import type { Credentials } from "./guest-system.ts";
 import type { Agent } from "./operation.ts";
 import { findProgram, type ProgramPlace } from "./program-path.ts";
-import { startAs } from "./program-user.ts";
+import { type SpawnAsOptions, spawnAs } from "./program-user.ts";
 
 /** Between SIGHUP or SIGTERM and SIGKILL for a command whose caller went away. */
 const KILL_AFTER_MS = 2000;
@@ -36,20 +36,18 @@ export async function credentialsOf(agent: Agent, user: string): Promise<Credent
 export async function startCommand(
   agent: Agent,
   command: Command,
-  options: Pick<SpawnOptions, "stdio" | "detached">,
+  options: Pick<SpawnAsOptions, "stdio" | "detached">,
 ): Promise<ChildProcess> {
   const [asked = ""] = command.argv;
   const place = placeOf(agent, command);
   const user = command.user === undefined ? undefined : await credentialsOf(agent, command.user);
   const home = user?.home === undefined ? {} : { HOME: user.home };
   try {
-    const { file, args, identity } = startAs(user, command.argv, place);
-    const child = spawn(file, args, {
+    const child = spawnAs(user, command.argv, {
       detached: true,
       ...options,
       cwd: place.cwd,
       env: { ...agent.environment, ...home, ...command.env },
-      ...identity,
     });
     takePrivilegesFrom(agent.system.procRoot, child.pid);
     await new Promise<void>((started, reject) => {
@@ -97,13 +95,11 @@ async function whyNot(file: string, cwd: string, error: unknown): Promise<string
 export function signalGroup(child: ChildProcess, signal: string): void {
   const number = signalNumber(signal);
   if (child.pid === undefined || number === undefined) return;
-  for (const pid of [-child.pid, child.pid]) {
-    try {
-      process.kill(pid, number);
-      return;
-    } catch {
-      // It has no group of its own, or has ended.
-    }
+  try {
+    process.kill(-child.pid, number);
+  } catch {
+    // It has no group of its own, or all of that has ended.
+    if (!hasEnded(child)) process.kill(child.pid, number);
   }
 }
 

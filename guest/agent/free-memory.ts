@@ -23,6 +23,10 @@ export async function trimMemory({
   signal: AbortSignal;
 }): Promise<number> {
   writeFileSync(join(procRoot, "sys/vm/drop_caches"), PAGE_CACHE);
-  await run(HELPER, { signal });
+  await run(HELPER, { signal }).catch((error: { readonly signal?: string }) => {
+    signal.throwIfAborted();
+    // Somebody needed the memory, and the kernel ended it first.
+    if (error.signal !== "SIGKILL") throw error;
+  });
   return new Procfs(procRoot).memory().freeBytes;
 }

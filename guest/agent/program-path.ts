@@ -1,5 +1,5 @@
 /** Where a program is, for those who start it through another that does not look it up. */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 /** Where execvp(3) of glibc looks when there is no PATH. */
@@ -24,7 +24,8 @@ export function findProgram(file: string, { cwd, path = DEFAULT_PATH }: ProgramP
   for (const candidate of file === "" ? [] : candidates) {
     try {
       accessSync(candidate, constants.X_OK);
-      return candidate;
+      if (statSync(candidate).isFile()) return candidate;
+      failure ??= Object.assign(new Error("it is no file"), { code: "EACCES" });
     } catch (error) {
       failure ??= error;
     }

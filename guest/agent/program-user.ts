@@ -1,39 +1,53 @@
 /**
- * How a program is started as a user. Node's `spawn` gives it the user's primary group alone (libuv drops the others),
- * so a user who is in more starts through a helper.
+ * Starting a program as a user. Node's `spawn` gives it the user's primary group alone (libuv drops the others), so a
+ * user who is in more starts through a helper. Then Node cannot say why a program does not start: the helper ends with
+ * 127 and says on standard error that it did not; and a script needs its `#!`.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { credentialsBytes } from "../api/credentials.ts";
-import { WINDLASS_RUN_FOLDER } from "../api/wake-channel.ts";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { credentialsBytes, type UserAndGroups } from "../api/credentials.ts";
 import type { Credentials } from "./guest-system.ts";
-import { findProgram, type ProgramPlace } from "./program-path.ts";
+import { findProgram } from "./program-path.ts";
 
 const HELPER = "/sbin/windlass-user";
-const FOLDER = `${WINDLASS_RUN_FOLDER}/users`;
+/** The kernel's, and root's alone: an image may bring any other folder, with any owner. */
+const FOLDER = "/dev";
 
-export interface StartAs {
-  readonly file: string;
-  readonly args: readonly string[];
-  /** For `spawn`. */
-  readonly identity: { readonly uid?: number; readonly gid?: number };
+export interface SpawnAsOptions extends Omit<SpawnOptions, "uid" | "gid" | "shell"> {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Of standard input, output and error. */
+  readonly stdio: "ignore" | ["ignore" | "pipe", "ignore" | "pipe", "ignore" | "pipe"];
 }
 
 /**
- * @param user undefined: as whoever asks
- * @throws as `findProgram` when the helper, which does not look the program up, is needed
+ * @param user undefined: as this process
+ * @throws what `findProgram` throws when the helper, which does not look the program up, is needed
  */
-export function startAs(
+export function spawnAs(
   user: Credentials | undefined,
-  argv: readonly string[],
-  place: ProgramPlace,
-): StartAs {
-  const [file = "", ...args] = argv;
-  if (user === undefined) return { file, args, identity: {} };
+  [file = "", ...args]: readonly string[],
+  options: SpawnAsOptions,
+): ChildProcess {
+  if (user === undefined) return spawn(file, args, options);
   const { uid, gid, groups = [] } = user;
-  if (groups.length === 0) return { file, args, identity: { uid, gid } };
-  const program = findProgram(file, place);
-  mkdirSync(FOLDER, { recursive: true });
-  const path = `${FOLDER}/${uid}-${gid}`;
-  writeFileSync(path, credentialsBytes({ uid, gid, groups }));
-  return { file: HELPER, args: [path, program, ...args], identity: {} };
+  if (groups.length === 0) return spawn(file, args, { ...options, uid, gid });
+  const program = findProgram(file, { cwd: options.cwd, path: options.env["PATH"] });
+  const credentials = openCredentials({ uid, gid, groups });
+  try {
+    const three = options.stdio === "ignore" ? Array(3).fill("ignore") : options.stdio;
+    return spawn(HELPER, [program, file, ...args], { ...options, stdio: [...three, credentials] });
+  } finally {
+    closeSync(credentials);
+  }
+}
+
+/** @returns descriptor of a file that has no name any more */
+function openCredentials(credentials: UserAndGroups): number {
+  const path = `${FOLDER}/windlass-${randomBytes(16).toString("hex")}`;
+  const fd = openSync(path, "wx+", 0o600);
+  unlinkSync(path);
+  writeSync(fd, credentialsBytes(credentials));
+  return fd;
 }

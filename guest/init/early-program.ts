@@ -5,8 +5,8 @@
 import { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
-import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
+import { signalName } from "../api/signal.ts";
 import { STARTED_FD, STARTED_PATH } from "../api/starter.ts";
 import type { NativeLibrary } from "../syscalls/koffi.ts";
 
@@ -79,7 +79,7 @@ export class EarlyProgram extends EventEmitter {
   }
 
   /** @returns whether it could be sent. @throws for a signal that there is not */
-  kill(signal: NodeJS.Signals): boolean {
+  kill(signal: NodeJS.Signals | number): boolean {
     if (this.pid === undefined) return false;
     try {
       return process.kill(this.pid, signal);
@@ -115,6 +115,5 @@ export function decodeStatus(status: number): {
 } {
   const number = status & 0x7f;
   if (number === 0) return { exitCode: (status >> 8) & 0xff, signal: null };
-  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
-  return { exitCode: null, signal: name ?? `SIG${number}` };
+  return { exitCode: null, signal: signalName(number) ?? `SIG${number}` };
 }

@@ -1,9 +1,8 @@
 /** Runs the program's health check again and again and says what it found. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials } from "../agent/guest-system.ts";
-import { startAs } from "../agent/program-user.ts";
+import { spawnAs } from "../agent/program-user.ts";
 import type { Health, HealthCheck, ProgramStatus } from "../api/program.ts";
 
 export interface HealthMonitorOptions {
@@ -117,11 +116,9 @@ const checks: {
         ...(user?.home === undefined ? {} : { HOME: user.home }),
         ...environment,
       };
-      const start = startAs(user, argv, { cwd: workdir, path: env["PATH"] });
-      const child: ChildProcess = spawn(start.file, start.args, {
+      const child = spawnAs(user, argv, {
         cwd: workdir,
         env,
-        ...start.identity,
         stdio: "ignore",
         signal,
         killSignal: "SIGKILL",

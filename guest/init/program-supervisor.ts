@@ -2,14 +2,13 @@
  * Runs the instance's program: starts it, keeps its output, reports how it ended, starts it again as
  * the restart policy says, and ends it for good when the machine is to stop.
  */
-import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { takePrivilegesFrom } from "../agent/child-priority.ts";
 import type { Credentials, ProgramControl } from "../agent/guest-system.ts";
-import { startAs } from "../agent/program-user.ts";
+import { spawnAs } from "../agent/program-user.ts";
 import type { JournalRecord, OutputRecord } from "../api/journal.ts";
 import type { Parent } from "../api/parent.ts";
 import type { ProgramPort, ProgramSpec, ProgramState, ProgramStatus } from "../api/program.ts";
@@ -71,7 +70,7 @@ export interface ProgramChild {
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  kill(signal: NodeJS.Signals): boolean;
+  kill(signal: NodeJS.Signals | number): boolean;
   once(event: "error", listener: (error: Error) => void): unknown;
   once(event: "exit", listener: (code: number | null, signal: string | null) => void): unknown;
 }
@@ -174,16 +173,11 @@ export class ProgramSupervisor implements ProgramControl {
     const { totalMib, availableMib } = memory();
     const heapMib = spec.isNode ? heapLimitMib(totalMib, availableMib) : undefined;
     const env = programEnvironment(environment, { home, heapMib, isNode: spec.isNode });
-    const { file, args, identity } = startAs(user, spec.argv, {
-      cwd: spec.workdir,
-      path: env["PATH"],
-    });
-    return spawn(file, args, {
+    return spawnAs(user, spec.argv, {
       cwd: spec.workdir,
       env,
       stdio: [spec.openStdin ? "pipe" : "ignore", "pipe", "pipe"],
       detached: true,
-      ...identity,
     });
   }
 
@@ -497,11 +491,11 @@ function endGroup(pid: number | undefined): void {
 /** @returns whether it could be sent. @throws for a signal that there is not */
 function send(child: ProgramChild, signal: string): boolean {
   const number = signalNumber(signal);
-  // Node sends children no real-time signals. This one has not been waited for: its id is nobody else's.
-  const isRealTime = number !== undefined && !Object.hasOwn(constants.signals, signal);
-  if (isRealTime && child.pid !== undefined && !child.isThread) process.kill(child.pid, number);
-  else return child.kill(signal as NodeJS.Signals);
-  return true;
+  const isNodes = number === undefined || Object.hasOwn(constants.signals, signal);
+  if (isNodes || child.isThread || child.pid === undefined)
+    return child.kill(signal as NodeJS.Signals);
+  // Node sends its children no real-time signals, but it knows whether the process is still theirs.
+  return child.kill(0) && process.kill(child.pid, number);
 }
 
 /** Resolves when the child's output has been read to its end, or after OUTPUT_DRAIN_MS. */

@@ -8,6 +8,7 @@ import { constants } from "node:os";
 import { PassThrough, type Writable } from "node:stream";
 import { inspect } from "node:util";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { signalName, signalNumber } from "../api/signal.ts";
 import {
   type SignalMessage,
   THREAD_FILE,
@@ -52,7 +53,7 @@ export class ProgramWorker extends EventEmitter {
   readonly #worker: Worker;
   readonly #signals: MessagePort;
   readonly #output: ProgramOutput;
-  #endedBy: NodeJS.Signals | undefined;
+  #endedBy: string | undefined;
   #hasExited = false;
   /** What Node would have written to standard error as its last words. */
   #lastWords = "";
@@ -89,11 +90,14 @@ export class ProgramWorker extends EventEmitter {
   }
 
   /** @returns whether the thread runs. @throws for a signal that there is not */
-  kill(signal: NodeJS.Signals): boolean {
-    if (constants.signals[signal] === undefined) throw new TypeError(`Unknown signal: ${signal}`);
+  kill(signal: NodeJS.Signals | number): boolean {
+    const name = typeof signal === "number" ? signalName(signal) : signal;
+    if (name === undefined || signalNumber(name) === undefined)
+      throw new TypeError(`Unknown signal: ${signal}`);
     if (this.#hasExited) return false;
-    if (signal === "SIGKILL") this.#end(signal);
-    else this.#signals.postMessage({ signal } satisfies SignalMessage);
+    // No program of Node's can listen for these.
+    if (name === "SIGKILL" || !Object.hasOwn(constants.signals, name)) this.#end(name);
+    else this.#signals.postMessage({ signal: name } satisfies SignalMessage);
     return true;
   }
 
@@ -104,7 +108,7 @@ export class ProgramWorker extends EventEmitter {
     worker.stderr.resume();
     this.#signals.on("message", ({ signal, isOwn = false }: SignalMessage) => {
       if (isOwn) this.kill(signal as NodeJS.Signals);
-      else if (!WITHOUT_EFFECT.has(signal)) this.#end(signal as NodeJS.Signals);
+      else if (!WITHOUT_EFFECT.has(signal)) this.#end(signal);
     });
     this.#output.stdout.pipe(this.stdout);
     this.#output.stderr.pipe(this.stderr, { end: false });
@@ -124,7 +128,7 @@ export class ProgramWorker extends EventEmitter {
     });
   }
 
-  #end(signal: NodeJS.Signals): void {
+  #end(signal: string): void {
     this.#endedBy ??= signal;
     void this.#worker.terminate();
   }

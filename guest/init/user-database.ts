@@ -1,9 +1,6 @@
 /** Users and groups as the guest's /etc/passwd and /etc/group have them: passwd(5), group(5). Pure. */
 import type { Credentials } from "../agent/guest-system.ts";
-import { GROUPS_MAX } from "../api/credentials.ts";
-
-/** gid_t has 32 bits; the last one means none (chown(2)). */
-const GROUP_MAX = 2 ** 32 - 2;
+import { GROUPS_MAX, ID_MAX } from "../api/credentials.ts";
 
 /**
  * Resolves "name", "uid", "name:group" or "uid:gid". A number need not be in the files: its group is
@@ -23,7 +20,8 @@ export function resolveUser(user: string, passwd: string, group: string): Creden
   const uid = Number(entry?.[2] ?? userPart);
   const home = entry?.[5];
   const gid = groupPart === undefined ? Number(entry?.[3] ?? 0) : resolveGroup(groupPart, group);
-  const groups = groupPart === undefined ? groupsOf(entry?.[0], group, gid) : [];
+  // Root needs none, and the starter, which starts most programs of root, gives it none.
+  const groups = groupPart === undefined && uid !== 0 ? groupsOf(entry?.[0], group, gid) : [];
   return { uid, gid, ...(home !== undefined && { home }), ...(groups.length > 0 && { groups }) };
 }
 
@@ -32,7 +30,7 @@ function groupsOf(name: string | undefined, group: string, primary: number): num
   if (name === undefined) return [];
   const entries = group.split("\n").map((line) => line.split(":"));
   const groups = entries
-    .filter(([, , id, members]) => isGroup(id) && members?.split(",").includes(name))
+    .filter(([, , id, members]) => isNumber(id) && members?.split(",").includes(name))
     .map(([, , id]) => Number(id))
     .filter((id, index, all) => id !== primary && all.indexOf(id) === index);
   if (groups.length <= GROUPS_MAX) return groups;
@@ -47,10 +45,6 @@ function resolveGroup(name: string, group: string): number {
   throw new Error(`There is no group "${name}" in the image`);
 }
 
-function isGroup(text: string | undefined): boolean {
-  return isNumber(text) && Number(text) <= GROUP_MAX;
-}
-
 function isNumber(text: string | undefined): boolean {
-  return text !== undefined && /^\d{1,10}$/.test(text);
+  return text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= ID_MAX;
 }

@@ -42,6 +42,8 @@ const WARM_UP_REQUESTS = 100;
 const SETTLE_MS = 1_100;
 /** A program that is slow to answer need not be asked a hundred times. */
 const WARM_UP_TIMEOUT_MS = 3_000;
+/** At most 256 MiB are cleared, which takes a second under emulation. */
+const TRIM_TIMEOUT_MS = 30_000;
 
 export interface TemplateContext {
   readonly templates: TemplateStore;
@@ -104,7 +106,13 @@ export async function templateFromImage(
       port: launched.agentPort,
       token: record.tokens.admin,
     });
-    const warmUpMs = await sendWarmUp(client, record, warmUp, signal);
+    const warmUpStartedMs = performance.now();
+    const isWarm = await sendWarmUp(client, record, warmUp, signal);
+    await Promise.all([
+      trimMemory(client, { signal }),
+      isWarm && delay(SETTLE_MS, undefined, { signal }),
+    ]);
+    const warmUpMs = performance.now() - warmUpStartedMs;
     await setClockFinely(client, { signal });
     await images.pin(id, record.imageId);
     const warmMs = performance.now();
@@ -124,7 +132,7 @@ export async function templateFromImage(
       instance: { id, name },
       timing: { readyMs, warmUpMs, saveMs: performance.now() - warmMs },
     });
-    return await makeSparse(templates, template);
+    return await makeSparse(templates, template, signal);
   } catch (error) {
     if (qemu) await endQemu(qemu);
     qemu = undefined;
@@ -190,7 +198,7 @@ export async function templateFromInstance(
         signal,
       },
     ));
-    if (!isBrief) await source.client.call("templateTrim", {}, { signal });
+    if (!isBrief) await trimMemory(source.client, { signal });
     const { frozen, layers } = await copyMachine(source, target.qmp, {
       socketPath: copySocket(files),
       signal,
@@ -217,7 +225,7 @@ export async function templateFromInstance(
         timing: { readyMs: 0, warmUpMs: 0, saveMs: performance.now() - startedMs },
       },
     );
-    return isBrief ? template : await makeSparse(templates, template);
+    return isBrief ? template : await makeSparse(templates, template, signal);
   } catch (error) {
     if (target) await endQemu(target);
     await images.unpin(id);
@@ -300,14 +308,32 @@ async function commit(
   return template;
 }
 
+/** The guest's part of giving free memory back. A template is larger without; that is no reason to have none. */
+async function trimMemory(
+  client: GuestClient,
+  { signal }: { signal: AbortSignal | undefined },
+): Promise<void> {
+  await client.call("templateTrim", {}, { signal, timeoutMs: TRIM_TIMEOUT_MS }).catch(() => {
+    signal?.throwIfAborted();
+  });
+}
+
 /**
- * The host keeps nothing for free memory. Clones may start meanwhile, for they see no difference: TemplateStore.damage
- * waits for the end of this when it sees the file change.
+ * The host's part. Clones may start meanwhile, for they see no difference: TemplateStore.damage waits for the end of
+ * this when it sees the file change. When it cannot be done the template is as good as before.
  */
-async function makeSparse(templates: TemplateStore, template: Template): Promise<Template> {
+async function makeSparse(
+  templates: TemplateStore,
+  template: Template,
+  signal: AbortSignal | undefined,
+): Promise<Template> {
   const { id, memory } = template;
   const files = templates.files(id);
-  await digHoles(files.memory);
+  try {
+    await digHoles(files.memory, { signal });
+  } catch {
+    // What has been dug is dug.
+  }
   const sparse = { ...template, memory: await memoryFacts(files, memory.changedAtMs / 1000) };
   await templates.commit(sparse);
   return sparse;
@@ -323,30 +349,26 @@ async function memoryFacts(
   return { sizeBytes: size, diskBytes: blocks * 512, changedAtMs: mtimeMs };
 }
 
-/** @returns how long it took, in milliseconds */
+/** @returns whether there was anything to ask */
 async function sendWarmUp(
   client: GuestClient,
   { options: { program } }: InstanceRecord,
   { path, requests = WARM_UP_REQUESTS }: WarmUpRequest,
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<boolean> {
   const check = program.health?.check;
   const listening = (await client.call("programStatus", {}, { signal })).listening;
   const ports = [...program.ports, ...listening].filter(({ protocol }) => protocol === "tcp");
   const port = check?.kind === "http" ? check.port : ports[0]?.port;
-  if (port === undefined || requests === 0) return 0;
+  if (port === undefined || requests === 0) return false;
   const body: WarmUp = {
     port,
     path: path ?? (check?.kind === "http" ? check.path : "/"),
     requests,
     timeoutMs: WARM_UP_TIMEOUT_MS,
   };
-  const { elapsedMs } = await client.call("templateWarmUp", { body }, { signal });
-  await Promise.all([
-    client.call("templateTrim", {}, { signal }),
-    delay(SETTLE_MS, undefined, { signal }),
-  ]);
-  return elapsedMs + SETTLE_MS;
+  await client.call("templateWarmUp", { body }, { signal });
+  return true;
 }
 
 function launchedRecord(

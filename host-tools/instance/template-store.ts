@@ -8,6 +8,9 @@ import { type InstanceFiles, instanceFilesIn } from "./instance-files.ts";
 import { SavedStore } from "./saved-store.ts";
 import { parseTemplate, type Template } from "./template.ts";
 
+/** For whoever makes a template to be done with its memory. */
+const MAKING_MAX_MS = 10_000;
+
 export interface TemplateFiles extends InstanceFiles {
   /** State of CPU and devices. */
   readonly state: string;
@@ -55,7 +58,7 @@ export class TemplateStore extends SavedStore<Template> {
       let memory = await stat(files.memory);
       if (memory.mtimeMs !== changedAtMs) {
         // Whoever made it may still be making it sparse, which takes a part of a second.
-        await using _made = await lockFile(this.lock(template.id));
+        await using _made = await lockFile(this.lock(template.id), { timeoutMs: MAKING_MAX_MS });
         memory = await stat(files.memory);
       }
       if (memory.size !== sizeBytes) return "its memory file has another size";

@@ -24,21 +24,26 @@ export interface Range {
   readonly to: number;
 }
 
+export interface DigOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Its time of last change is that of the last hole.
  *
  * @returns false when its file system has no holes
- * @throws {ImageError} WL_IMAGE_IO
+ * @throws {ImageError} WL_IMAGE_IO; or the signal's reason
  */
-export function digHoles(path: string): Promise<boolean> {
-  return withIoError("write", path, dig(path));
+export function digHoles(path: string, options: DigOptions = {}): Promise<boolean> {
+  return withIoError("write", path, dig(path, options));
 }
 
-async function dig(path: string): Promise<boolean> {
+async function dig(path: string, { signal }: DigOptions): Promise<boolean> {
   await using file = await open(path, "r+");
   const buffer = Buffer.alloc(READ_BYTES);
   for (let data = nextData(file, 0); data; data = nextData(file, data.to)) {
     for (let from = data.from; from < data.to; from += READ_BYTES) {
+      signal?.throwIfAborted();
       const length = Math.min(READ_BYTES, data.to - from);
       const { bytesRead } = await file.read(buffer, 0, length, from);
       for (const zeros of zeroRuns(buffer.subarray(0, bytesRead))) {

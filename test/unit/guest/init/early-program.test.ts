@@ -101,6 +101,7 @@ test("any status is an exit or a signal", () => {
     }),
   );
   assert.equal(decodeStatus(9), { exitCode: null, signal: "SIGKILL" });
+  assert.equal(decodeStatus(37), { exitCode: null, signal: "SIGRTMIN+3" });
   assert.equal(decodeStatus(11 | 0x80), { exitCode: null, signal: "SIGSEGV" }, "with a core dump");
 });
 

@@ -109,6 +109,7 @@ test("a user has the groups that name it, unless a group is named", () => {
   assert.equal(find("1000"), [50, 29, 44]);
   assert.is(find("node:staff"), undefined);
   assert.is(find("4242"), undefined, "who has no name is in none");
+  assert.is(resolveUser("root", PASSWD, "audio:x:29:root\n").groups, undefined);
   const odd =
     "a:x:4294967295:node\nb:x:99999999999:node\nc:x::node\nd:x:-1:node\nd:x:29:node\nd:x:29:node\n";
   assert.equal(resolveUser("node", PASSWD, odd).groups, [29]);
@@ -125,6 +126,12 @@ test("unknown users and groups are refused by name", () => {
   refused("-1", /no user "-1"/);
   refused("node:wheel", /There is no group "wheel" in the image/);
   refused("node:", /no group ""/);
+});
+
+test("a number that no user can have is no user", () => {
+  assert.throws(() => resolveUser("4294967295", PASSWD, GROUP), /no user "4294967295"/);
+  assert.throws(() => resolveUser("4294967296:5", PASSWD, GROUP), /no user/);
+  assert.throws(() => resolveUser("1:4294967296", PASSWD, GROUP), /no group "4294967296"/);
 });
 
 test("a broken line of the user database gives nobody root's rights", () => {

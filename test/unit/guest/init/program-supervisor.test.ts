@@ -318,6 +318,7 @@ test("any signal can be sent to the program; without one it says no", async () =
   const script = "trap 'echo hup' HUP; echo ready; while :; do sleep 0.02; done";
   await using program = rig(script);
   assert.is(program.supervisor.signal("SIGHUP"), false);
+  assert.is(program.supervisor.signal("SIGRTMIN+3"), false);
   program.supervisor.start();
   await program.record("output", ({ text }) => text === "ready\n");
   assert.is(program.supervisor.signal("SIGHUP"), true);

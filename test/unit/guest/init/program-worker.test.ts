@@ -137,6 +137,14 @@ test("nothing that was written is lost by process.exit", async () => {
   assert.equal([code, stdout.length, stderr], [3, 1 << 20, "err\n"]);
 });
 
+test("a real-time signal, which no program of Node's can listen for, ends it", async () => {
+  const program = await start(`setInterval(() => {}, 1000); console.log("up");`);
+  await program.wrote("up");
+  assert.is(program.worker.kill(37), true);
+  assert.is((await program.end).signal, "SIGRTMIN+3");
+  assert.throws(() => program.worker.kill(65), /Unknown signal/);
+});
+
 test("exit statuses have eight bits", async () => {
   assert.is((await (await start("process.exit(256)")).end).code, 0);
   assert.is((await (await start("process.exit(-1)")).end).code, 255);

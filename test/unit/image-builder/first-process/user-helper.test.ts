@@ -1,6 +1,6 @@
 /** The helper is run for real; changing one's user takes root. */
 import { spawnSync } from "node:child_process";
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, open, writeFile } from "node:fs/promises";
 import * as assert from "uvu/assert";
 import { credentialsBytes, GROUPS_MAX } from "../../../../guest/api/credentials.ts";
 import { userHelperExecutable } from "../../../../image-builder/first-process/user-helper.ts";
@@ -25,12 +25,16 @@ interface Run {
 async function run(credentials: Uint8Array, argv: readonly string[]): Promise<Run> {
   await using folder = await temporaryFolder();
   await chmod(folder.path, 0o755);
-  const [helper, file] = [folder.file("windlass-user"), folder.file("credentials")];
+  const [helper, path] = [folder.file("windlass-user"), folder.file("credentials")];
   await writeFile(helper, userHelperExecutable(), { mode: 0o755 });
-  await writeFile(file, credentials, { mode: 0o600 });
+  await writeFile(path, credentials, { mode: 0o600 });
+  await using file = await open(path);
   const env = { WINDLASS_TEST: "value = 1", PATH: "/usr/bin:/bin" };
-  const { status, stdout, stderr } = spawnSync(helper, [file, ...argv], { env, cwd: "/usr" });
-  return { status, text: stdout.toString(), complaint: stderr.toString() };
+  const [program = ""] = argv;
+  const { status, stdout, stderr } = spawnSync(helper, [program, ...argv], {
+    ...{ env, cwd: "/usr", stdio: ["ignore", "pipe", "pipe", file.fd] },
+  });
+  return { status, text: String(stdout), complaint: String(stderr) };
 }
 
 asRoot("the program has user, group and all groups, and cannot go back", async () => {
@@ -75,12 +79,21 @@ asRoot("what cannot be started is 127, and said", async () => {
   assert.match(complaint, "the program cannot be started");
 });
 
+test("numbers that no user or group can have are no credentials", () => {
+  const bad = [2 ** 32 - 1, 2 ** 32, -1, 1.5, Number.NaN];
+  for (const id of bad) {
+    assert.throws(() => credentialsBytes({ uid: id, gid: 1, groups: [] }), RangeError);
+    assert.throws(() => credentialsBytes({ uid: 1, gid: 1, groups: [id] }), RangeError);
+  }
+});
+
 test("without whole credentials nothing is started", async () => {
   const whole = credentialsBytes({ uid: 1, gid: 1, groups: [] });
   const started = ["/bin/echo", "started"];
+  const short = credentialsBytes({ uid: 1, gid: 1, groups: [29, 44] }).subarray(0, -4);
   const tooMany = Buffer.from(whole);
   tooMany.writeBigUInt64LE(65_537n, 16); // NGROUPS_MAX is 65,536.
-  for (const credentials of [Buffer.alloc(0), whole.subarray(0, 23), tooMany]) {
+  for (const credentials of [Buffer.alloc(0), whole.subarray(0, 31), short, tooMany]) {
     const { status, text, complaint } = await run(credentials, started);
     assert.equal({ status, text }, { status: 127, text: "" });
     assert.match(complaint, "cannot become the program's user");
