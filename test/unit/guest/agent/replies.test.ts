@@ -62,7 +62,11 @@ test("count file systems and hardware", async () => {
     all.map((one: { mount: string }) => one.mount),
     [agent.folder],
   );
-  assert.equal(await get(agent, `/fs/df/${encodeURIComponent(agent.folder)}`), all);
+  const one = await get(agent, `/fs/df/${encodeURIComponent(agent.folder)}`);
+  // Others write to this disk meanwhile.
+  const lasting = ({ bfree: _blocks, ffree: _files, ...rest }: Record<string, unknown>) => rest;
+  assert.equal(one.map(lasting), all.map(lasting));
+  assert.equal(Object.keys(one[0]), Object.keys(all[0]));
   const none = await agent.app.inject({ url: "/fs/df/nowhere", headers: asAdmin });
   assert.equal(none.json(), { message: "mount does not exist", code: 404 });
   assert.is(await get(agent, "/hardware/processor/count"), 2);
