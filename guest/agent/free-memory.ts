@@ -3,12 +3,13 @@
  * of files goes first, for it can be read again; pages that programs have mapped stay.
  */
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Procfs } from "./procfs.ts";
 
 const HELPER = "/sbin/windlass-trim";
+const WAKE_HELPER = "/sbin/windlass-wake";
 /** Documentation/admin-guide/sysctl/vm.rst: the page cache. */
 const PAGE_CACHE = "1";
 
@@ -28,5 +29,6 @@ export async function trimMemory({
     // Somebody needed the memory, and the kernel ended it first.
     if (error.signal !== "SIGKILL") throw error;
   });
+  readFileSync(WAKE_HELPER); // The next thing that is started, while somebody waits.
   return new Procfs(procRoot).memory().freeBytes;
 }

@@ -4,7 +4,6 @@
  * 127 and says on standard error that it did not; and a script needs its `#!`.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { credentialsBytes, type UserAndGroups } from "../api/credentials.ts";
 import type { Credentials } from "./guest-system.ts";
@@ -13,6 +12,8 @@ import { findProgram } from "./program-path.ts";
 const HELPER = "/sbin/windlass-user";
 /** The kernel's, and root's alone: an image may bring any other folder, with any owner. */
 const FOLDER = "/dev";
+
+let opened = 0;
 
 export interface SpawnAsOptions extends Omit<SpawnOptions, "uid" | "gid" | "shell"> {
   readonly cwd: string;
@@ -45,7 +46,8 @@ export function spawnAs(
 
 /** @returns descriptor of a file that has no name any more */
 function openCredentials(credentials: UserAndGroups): number {
-  const path = `${FOLDER}/windlass-${randomBytes(16).toString("hex")}`;
+  opened += 1; // Not a random number: every start would load the crypto module.
+  const path = `${FOLDER}/windlass-${process.pid}-${opened}`;
   const fd = openSync(path, "wx+", 0o600);
   unlinkSync(path);
   writeSync(fd, credentialsBytes(credentials));
