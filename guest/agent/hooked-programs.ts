@@ -80,6 +80,11 @@ export class HookedPrograms {
     await this.#armed([], wait);
     rmSync(ARMED, { recursive: true, force: true });
     makeFolder(REHEARSAL);
+    this.tell();
+  }
+
+  /** Has the programs do what can be done before somebody waits for them to be held. */
+  tell(): void {
     for (const pid of this.#hookedProcesses()) ignoreErrors(() => process.kill(pid, ARM_SIGNAL));
   }
 

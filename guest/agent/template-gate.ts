@@ -113,6 +113,11 @@ export class TemplateGate {
     }
   }
 
+  /** Before the machine rests, and is saved then. */
+  rest(): void {
+    this.#programs.tell();
+  }
+
   /**
    * Runs the hooks of all programs that have some.
    *

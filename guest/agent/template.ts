@@ -15,6 +15,7 @@ export function templateOperations({ wake, app, system }: Agent): Operations<"te
       return warmth;
     },
     templateTrim: async (_args, { signal }) => {
+      gate?.rest();
       const { trimMemory } = await import("./free-memory.ts");
       return { freeBytes: await trimMemory({ procRoot: system.procRoot, signal }) };
     },

@@ -4,7 +4,7 @@
  *
  * | step | who | what |
  * |---|---|---|
- * | 0 | agent | makes REHEARSAL_FOLDER and sends ARM_SIGNAL, while the program is warmed up: without ARMED_FOLDER each process only rehearses its waking |
+ * | 0 | agent | makes REHEARSAL_FOLDER and sends ARM_SIGNAL, while the program is warmed up: without ARMED_FOLDER each process only rehearses its waking; sent again before the machine rests, they tidy up |
  * | 1 | agent | makes ARMED_FOLDER and WAKE_FIFO and holds the FIFO open for reading and writing |
  * | 2 | agent | sends ARM_SIGNAL to every Node process that catches it |
  * | 3 | process | runs its before-hooks, writes ARMED_FOLDER/PID, then reads one record and so blocks |

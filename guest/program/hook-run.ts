@@ -80,8 +80,11 @@ export class HookRun {
       this.#tools ??= this.#makeTools(require("node:fs") as FileSystem);
       const tools = this.#tools;
       const isSaved = (): boolean => tools.fs.existsSync(`${this.#options.folder}/${ARMED_FOLDER}`);
-      // Not when somebody waits for a running machine to be saved: a large heap takes seconds.
-      if (!this.#isRehearsed && !isSaved()) tools.engine.compact();
+      // Nobody waits yet: a large heap takes seconds, and a collection is a tenth of saving a machine.
+      if (!isSaved()) {
+        if (this.#isRehearsed) tools.engine.tidy();
+        else tools.engine.compact();
+      }
       if (!this.#isRehearsed) this.#isRehearsed = this.#rehearse(tools);
       return isSaved() ? tools : undefined;
     } catch (error) {

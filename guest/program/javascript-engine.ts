@@ -9,6 +9,9 @@ const nothing = (): void => undefined;
 /** Who says so to Node means it; and there is no baseline code without compiled code. */
 const BASELINE_FLAGS = /sparkplug|jitless/;
 
+/** What a program that does nothing has made since a collection is not worth another one. */
+const TIDY_MS = 3_000;
+
 /** Collections after which a program that was warmed up but never saved is given up on: some thousand requests. */
 const PATIENCE = 10;
 
@@ -20,6 +23,8 @@ export class JavascriptEngine {
   #collectionsLeft = 0;
   /** performance.now() */
   #sinceMs = 0;
+  /** Of the last collection of the young generation here; performance.now(). */
+  #tidiedMs = Number.NEGATIVE_INFINITY;
 
   /** @throws in a Node that does not let us */
   constructor() {
@@ -57,15 +62,21 @@ export class JavascriptEngine {
     this.#resumeAfter(PATIENCE);
   }
 
+  /** Collects the young generation, as a program does every hundred requests or so. */
+  tidy(): void {
+    this.#collect("minor");
+    this.#tidiedMs = performance.now();
+  }
+
   /**
-   * Collects the young generation, as a program does every hundred requests or so. Then keeps V8 from tidying up the
+   * Tidies up, unless it just has. Then keeps V8 from tidying up the
    * heap of a program that does nothing (its memory reducer, eight seconds after the start and later): that
    * writes to memory that all clones share. It marks incrementally or not at all.
    * Over as soon as the program has filled its young generation, and so does something.
    */
   rest(): void {
     this.#observer.disconnect();
-    this.#collect("minor");
+    if (performance.now() - this.#tidiedMs > TIDY_MS) this.tidy();
     this.#setFlags("--no-incremental-marking");
     this.#resumeAfter(1);
   }
@@ -87,11 +98,11 @@ export class JavascriptEngine {
 /** Does nothing in a Node that does not let us. */
 export function javascriptEngine(): Pick<
   JavascriptEngine,
-  "compact" | "warmUp" | "rest" | "resume"
+  "compact" | "warmUp" | "tidy" | "rest" | "resume"
 > {
   try {
     return new JavascriptEngine();
   } catch {
-    return { compact: nothing, warmUp: nothing, rest: nothing, resume: nothing };
+    return { compact: nothing, warmUp: nothing, tidy: nothing, rest: nothing, resume: nothing };
   }
 }

@@ -11,7 +11,7 @@ import { createGuestClient, type GuestClient } from "../guest-client/guest-clien
 import { DEFAULT_HOST_ADDRESS } from "../network/publish.ts";
 import { copyState } from "../qemu/move-state.ts";
 import type { QemuProcess } from "../qemu/process.ts";
-import { saveState } from "../qemu/saved-state.ts";
+import { prepareState, saveState } from "../qemu/saved-state.ts";
 import { stopQemu } from "../qemu/stop-ladder.ts";
 import { connectQmp, type QmpConnection } from "../qmp/connection.ts";
 import { planBoot } from "./boot-plan.ts";
@@ -108,6 +108,12 @@ export async function templateFromImage(
     });
     const warmUpStartedMs = performance.now();
     const isWarm = await sendWarmUp(client, record, warmUp, signal);
+    await using prepared = await prepareState(qemu.qmp, {
+      path: files.state,
+      socketPath: stateSocket(files),
+      withoutSharedMemory: true,
+      signal,
+    });
     await Promise.all([
       trimMemory(client, { signal }),
       isWarm && delay(SETTLE_MS, undefined, { signal }),
@@ -117,12 +123,7 @@ export async function templateFromImage(
     await images.pin(id, record.imageId);
     const warmMs = performance.now();
     const frozen = await freezeMachine({ files, client, qmp: qemu.qmp, machineEnded, signal });
-    const state = await saveState(qemu.qmp, {
-      path: files.state,
-      socketPath: stateSocket(files),
-      withoutSharedMemory: true,
-      signal,
-    });
+    const state = await prepared.save();
     frozen.port[Symbol.dispose]();
     const template = await commit(templates, record, {
       traits: plan.traits,

@@ -26,42 +26,75 @@ export interface SaveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface SavedState {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
 /**
  * Saves a machine that is stopped. It can go on afterwards.
  *
  * @returns size and digest of the file
  * @throws {HostError} WL_QEMU_FAILED with QEMU's words, WL_HOST_IO when the file cannot be written
  */
-export async function saveState(
+export async function saveState(qmp: QmpConnection, options: SaveOptions): Promise<SavedState> {
+  await using state = await prepareState(qmp, options);
+  return await state.save();
+}
+
+/** Everything that saving a machine needs and that can be had while it still runs. */
+export interface PreparedState extends AsyncDisposable {
+  /** As `saveState`. */
+  save(): Promise<SavedState>;
+}
+
+/**
+ * The file is removed when the machine is not saved.
+ *
+ * @throws what `saveState` throws
+ */
+export async function prepareState(
   qmp: QmpConnection,
   { path, socketPath, withoutSharedMemory, signal }: SaveOptions,
-): Promise<{ sizeBytes: number; sha256: string }> {
+): Promise<PreparedState> {
   await rm(socketPath, { force: true });
   const server = createServer().listen(socketPath);
+  let file: FileHandle | undefined;
+  let isSaved = false;
+  const dispose = async (): Promise<void> => {
+    server.close();
+    await file?.close();
+    await rm(socketPath, { force: true });
+    if (!isSaved) await rm(path, { force: true });
+  };
+  const save = async (into: FileHandle): Promise<SavedState> => {
+    try {
+      const written = receive(server, into, signal);
+      written.catch(() => undefined); // Looked at below.
+      const ended = migrationEnd(qmp, signal);
+      ended.catch(() => undefined); // So is this.
+      await qmp.execute("migrate", { uri: `unix:${socketPath}` }, { signal });
+      await Promise.race([ended, written]); // A file that cannot be written ends it first.
+      const [result] = await Promise.all([written, ended]);
+      isSaved = true;
+      return result;
+    } catch (error) {
+      await qmp.execute("migrate_cancel").catch(() => undefined);
+      signal?.throwIfAborted();
+      throw ioError(error, path);
+    }
+  };
   try {
     await once(server, "listening", signal ? { signal } : {});
-    await using file = await open(path, "wx", 0o600);
-    const written = receive(server, file, signal);
-    written.catch(() => undefined); // Looked at below.
-    const ended = migrationEnd(qmp, signal);
-    ended.catch(() => undefined); // So is this.
+    const opened = await open(path, "wx", 0o600);
+    file = opened;
     // QEMU takes them one after the other.
-    await Promise.all([
-      allowMigration(qmp, withoutSharedMemory),
-      allowBandwidth(qmp),
-      qmp.execute("migrate", { uri: `unix:${socketPath}` }, { signal }),
-    ]);
-    await Promise.race([ended, written]); // A file that cannot be written ends it first.
-    const [result] = await Promise.all([written, ended]);
-    return result;
+    await Promise.all([allowMigration(qmp, withoutSharedMemory), allowBandwidth(qmp)]);
+    return { save: () => save(opened), [Symbol.asyncDispose]: dispose };
   } catch (error) {
-    await qmp.execute("migrate_cancel").catch(() => undefined);
-    await rm(path, { force: true });
+    await dispose();
     signal?.throwIfAborted();
     throw ioError(error, path);
-  } finally {
-    server.close();
-    await rm(socketPath, { force: true });
   }
 }
 
