@@ -206,7 +206,7 @@ export async function templateFromInstance(
     });
     const state = await saveState(target.qmp, {
       path: files.state,
-      socketPath: copySocket(files),
+      socketPath: stateSocket(files),
       withoutSharedMemory: true,
       signal,
     });
