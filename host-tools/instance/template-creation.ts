@@ -110,7 +110,7 @@ export async function templateFromImage(
     const isWarm = await sendWarmUp(client, record, warmUp, signal);
     await using prepared = await prepareState(qemu.qmp, {
       path: files.state,
-      socketPath: stateSocket(files),
+      socketPath: files.stateSocket,
       withoutSharedMemory: true,
       signal,
     });
@@ -206,7 +206,7 @@ export async function templateFromInstance(
     });
     const state = await saveState(target.qmp, {
       path: files.state,
-      socketPath: stateSocket(files),
+      socketPath: files.stateSocket,
       withoutSharedMemory: true,
       signal,
     });
@@ -276,10 +276,6 @@ async function takeScratch(files: TemplateFiles, layers: readonly string[]): Pro
 /** Not the same: QEMU removes the socket it listened on, some time later. */
 function copySocket({ qmpSocket }: InstanceFiles): string {
   return `${qmpSocket}.copy`;
-}
-
-function stateSocket({ qmpSocket }: InstanceFiles): string {
-  return `${qmpSocket}.state`;
 }
 
 async function commit(

@@ -42,8 +42,8 @@ export class TemplateStore extends SavedStore<Template> {
   /** Machines that run from it go on: they have its files open. */
   override async remove(id: string): Promise<void> {
     await super.remove(id);
-    const { qmpSocket, wakeSocket } = this.files(id);
-    for (const path of [qmpSocket, wakeSocket]) await rm(path, { force: true });
+    const { qmpSocket, stateSocket, wakeSocket } = this.files(id);
+    for (const path of [qmpSocket, stateSocket, wakeSocket]) await rm(path, { force: true });
   }
 
   /**
