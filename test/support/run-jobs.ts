@@ -29,6 +29,11 @@ const TALLY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n$/;
 export async function runJobs(jobs: readonly (readonly string[])[], atOnce: number) {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const waiting = [...jobs];
+  // Those that run are told too, and end by it.
+  const stop = (signal: NodeJS.Signals): void => {
+    console.log(`  stopped by ${signal}: ${waiting.splice(0).length} files were not run`);
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
   const work = async (): Promise<void> => {
     for (let job = waiting.shift(); job; job = waiting.shift()) {
       const startedMs = performance.now();
@@ -44,6 +49,7 @@ export async function runJobs(jobs: readonly (readonly string[])[], atOnce: numb
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
+  process.off("SIGINT", stop).off("SIGTERM", stop);
   return sum;
 }
 
