@@ -24,31 +24,24 @@ const TSX = import.meta.resolve("tsx");
 const PAGES = 4096;
 const HOSTILE_NAME = `<img src=x onerror="document.title='no'"></script>`;
 
-const missing = browserMissing();
 let rig: BrowserRig;
 let stripes: string;
 
 const test = suite("map page in a browser", {
   timeoutMs: 60_000,
-  ...(missing === undefined && {
-    async setup() {
-      rig = await BrowserRig.launch();
-      stripes = await writeStripes();
-    },
-    async teardown() {
-      await rig?.[Symbol.asyncDispose]();
-    },
-  }),
+  missing: browserMissing(),
+  async setup() {
+    rig = await BrowserRig.launch();
+    stripes = await writeStripes();
+  },
+  async teardown() {
+    await rig?.[Symbol.asyncDispose]();
+  },
 });
-
-function withBrowser(name: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
 
 /** With the page of the four times. */
 function withPage(name: string, picture: string, body: (page: Page) => Promise<void>): void {
-  withBrowser(name, async () => {
+  test(name, async () => {
     await rig.visit({ url: stripes, picture }, async (page) => {
       await isReady(page);
       await body(page);
@@ -165,7 +158,7 @@ async function setTime(page: Page, sample: number): Promise<void> {
   await isDrawn(page);
 }
 
-withBrowser("what the command writes shows the regions", async () => {
+test("what the command writes shows the regions", async () => {
   const builder = new TraceBuilder();
   for (let id = 0; id < 200; id += 1) builder.malloc(id, [100, 2048, 4096, 20_000][id % 4] ?? 0);
   const trace = builder.build("regions");
@@ -359,7 +352,7 @@ withPage("an owner in the legend sets all others back", "legend", async (page) =
 });
 
 /** Of redis at its peak, with a half page explained. UPDATE_GENERATED=1 takes it anew. */
-withBrowser("the picture of the model's README is there, and small", async () => {
+test("the picture of the model's README is there, and small", async () => {
   const target = resolve(import.meta.dirname, "../../allocator-model/map.png");
   if (process.env["UPDATE_GENERATED"]) {
     const name = "redis.wlat";

@@ -35,7 +35,7 @@ const test = await machineSuite("conformance in a guest", {
   async setup(newRig, { signal }) {
     rig = newRig;
     await rig.build("hello-http", { name: "hello" });
-    const options = { memoryMib: 1024, vcpuCount: 1, scratch: { sizeMib: 64 } };
+    const options = { memoryMib: 1024, vcpuCount: 2, scratch: { sizeMib: 64 } };
     const { instance } = await rig.boot({ image: "hello", ...options });
     await using machine = await openInstanceTarget(instance.record.id, rig.instances);
     await using copy = await machine.fork({ signal });

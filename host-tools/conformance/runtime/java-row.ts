@@ -20,7 +20,11 @@ const MODULES = [
   ...["jdk.naming.dns", "jdk.unsupported"],
 ];
 /** The same on any machine: its size and CPUs choose neither the collector nor the heap's limit. */
-const FLAGS = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:-UseContainerSupport", "-Xmx256m"];
+const FLAGS = [
+  ...["-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:-UseContainerSupport", "-Xmx256m"],
+  // Standard output is the verdicts'.
+  "-XX:+DisplayVMOutputToStderr",
+];
 
 export const javaRow = programRow({
   id: "java",

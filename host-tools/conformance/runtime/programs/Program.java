@@ -832,6 +832,7 @@ public final class Program {
     CASES.put("mmap.anon", noWay("Java maps files only"));
     CASES.put("mmap.file", Program::mmapFile);
     CASES.put("mmap.shared", Program::mmapShared);
+    CASES.put("mmap.code", noWay("Java writes no instructions"));
     CASES.put("sig.term", signalSelf("TERM"));
     CASES.put("sig.int", signalSelf("INT"));
     CASES.put("sig.usr1", signalSelf("USR1"));

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -636,6 +637,47 @@ static enum verdict mmap_shared(void) {
   return PASS;
 }
 
+/*
+ * x86 fetches an aligned 8 bytes as one, which a just-in-time compiler builds on: Intel's manual, volume 3A, 9.1.1
+ * and 9.1.3. Mixed, "mov al, 17; ret" and "mov ah, 34; ret" give 34 or 17 in the other's register.
+ */
+enum { CODE_SWAPS = 400000 };
+static atomic_int code_swaps_left;
+
+static void *swap_code(void *code) {
+  static const unsigned char forms[2][8] = {{0xb0, 17, 0xc3}, {0xb4, 34, 0xc3}};
+  while (atomic_fetch_sub(&code_swaps_left, 1) > 0) {
+    uint64_t form;
+    memcpy(&form, forms[code_swaps_left & 1], sizeof form);
+    *(volatile uint64_t *)code = form;
+  }
+  return NULL;
+}
+
+static enum verdict mmap_code(void) {
+#ifdef __x86_64__
+  int prot = PROT_READ | PROT_WRITE | PROT_EXEC;
+  void *code = mmap(NULL, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  NEED(code != MAP_FAILED);
+  memcpy(code, "\xb0\x11\xc3", 3);
+  pthread_t swapper;
+  atomic_store(&code_swaps_left, CODE_SWAPS);
+  NEED(pthread_create(&swapper, NULL, swap_code, code) == 0);
+  long calls = 0, mixes = 0;
+  for (; atomic_load(&code_swaps_left) > 0; calls++) {
+    unsigned long result = 0;
+    /* Over the red zone, which the call would write to. */
+    __asm__ volatile("sub $128, %%rsp; call *%1; add $128, %%rsp" : "+a"(result) : "r"(code) : "memory", "cc");
+    if (result != 17 && result != 34 << 8) mixes++;
+  }
+  NEED(pthread_join(swapper, NULL) == 0 && munmap(code, 4096) == 0);
+  if (mixes > 0) return say(FAIL, "%ld of %ld calls ran a mix", mixes, calls);
+  return PASS;
+#else
+  return say(SKIP, "written for x86-64");
+#endif
+}
+
 /* signals */
 
 static volatile sig_atomic_t caught;
@@ -849,6 +891,7 @@ static const struct {
     {"mmap.anon", mmap_anon},
     {"mmap.file", mmap_file},
     {"mmap.shared", mmap_shared},
+    {"mmap.code", mmap_code},
     {"sig.term", sig_term},
     {"sig.int", sig_int},
     {"sig.usr1", sig_usr1},

@@ -719,6 +719,7 @@ var cases = map[string]func() string{
 	"mmap.anon":           silent(mmapAnon),
 	"mmap.file":           silent(mmapFile),
 	"mmap.shared":         silent(mmapShared),
+	"mmap.code":           noWay("asked in C"),
 	"sig.term":            signalSelf(syscall.SIGTERM),
 	"sig.int":             signalSelf(syscall.SIGINT),
 	"sig.usr1":            signalSelf(syscall.SIGUSR1),

@@ -367,6 +367,7 @@ const cases = {
   "mmap.anon": noWay("Node has no mmap"),
   "mmap.file": noWay("Node has no mmap"),
   "mmap.shared": noWay("Node has no mmap"),
+  "mmap.code": noWay("Node has no mmap"),
   "sig.term": () => signalSelf("SIGTERM"),
   "sig.int": () => signalSelf("SIGINT"),
   "sig.usr1": () => signalSelf("SIGUSR1"),

@@ -644,6 +644,7 @@ CASES = {
     "mmap.anon": mmap_anon,
     "mmap.file": mmap_file,
     "mmap.shared": mmap_shared,
+    "mmap.code": no_way("asked in C"),
     "sig.term": signal_self(signal.SIGTERM),
     "sig.int": signal_self(signal.SIGINT),
     "sig.usr1": signal_self(signal.SIGUSR1),

@@ -24,15 +24,14 @@ import { suite } from "../../../support/suite.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
 import { storedConfig } from "../../../unit/image-builder/store/store-fixture.ts";
 
-const missing = await dockerRegistryMissing();
 /** Nobody's passwords. */
 const environment = { WINDLASS_HOME: "/nowhere", DOCKER_CONFIG: "/nowhere" };
 let open: DockerRegistry;
 let guarded: DockerRegistry;
 
 const test = suite("docker-registry", {
+  missing: await dockerRegistryMissing(),
   setup: async ({ signal }) => {
-    if (missing !== undefined) return;
     open = await dockerRegistry({ signal });
     guarded = await dockerRegistry({ hasPasswords: true, signal });
   },
@@ -42,12 +41,7 @@ const test = suite("docker-registry", {
   },
 });
 
-function check(name: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(name, body);
-  else test.skip(missing, name);
-}
-
-check("an image goes there and comes back the same", async () => {
+test("an image goes there and comes back the same", async () => {
   await using folder = await temporaryFolder();
   const [here, there] = [new ImageStore(folder.file("here")), new ImageStore(folder.file("there"))];
   const image = await here.add(await storedConfig(here, "compressible ".repeat(10_000)), "shop");
@@ -68,7 +62,7 @@ check("an image goes there and comes back the same", async () => {
   assert.equal(await readdir(join(cacheFolder, "registry/blobs/sha256")), []);
 });
 
-check("what the registry has is not sent again, and taken over from a neighbour", async () => {
+test("what the registry has is not sent again, and taken over from a neighbour", async () => {
   await using folder = await temporaryFolder();
   const store = new ImageStore(folder.file("data"));
   const image = await store.add(await storedConfig(store, "mounted"), "shop");
@@ -85,7 +79,7 @@ check("what the registry has is not sent again, and taken over from a neighbour"
   assert.equal(await push("mount/two:1"), ["mounted"]);
 });
 
-check("a blob goes in pieces, and comes back by its digest", async () => {
+test("a blob goes in pieces, and comes back by its digest", async () => {
   await using folder = await temporaryFolder();
   const bytes = randomBytes(300_000);
   const path = folder.file("blob");
@@ -102,7 +96,7 @@ check("a blob goes in pieces, and comes back by its digest", async () => {
   assert.ok((await client.body(reply, "test", 300_000)).equals(bytes));
 });
 
-check("a container image is pulled into a layout, and goes on behind what is there", async () => {
+test("a container image is pulled into a layout, and goes on behind what is there", async () => {
   await using folder = await temporaryFolder();
   const layers = [gzipSync(randomBytes(200_000)), gzipSync(Buffer.alloc(100_000, "x"))];
   const text = await putContainer(`${open.host}/container:1`, layers);
@@ -128,7 +122,7 @@ check("a container image is pulled into a layout, and goes on behind what is the
   assert.not((await readdir(join(second, "registry/blobs/sha256"))).includes(basename(partial)));
 });
 
-check("a password is asked for, tried, and used", async () => {
+test("a password is asked for, tried, and used", async () => {
   await using folder = await temporaryFolder();
   const store = new ImageStore(folder.file("data"));
   const image = await store.add(await storedConfig(store), "shop");
@@ -148,7 +142,7 @@ check("a password is asked for, tried, and used", async () => {
   assert.is(pulled.image.id, image.id);
 });
 
-check("what is not there, and what is something else, is named", async () => {
+test("what is not there, and what is something else, is named", async () => {
   await using folder = await temporaryFolder();
   const store = new ImageStore(folder.file("data"));
   const message = async (name: string): Promise<string> => {

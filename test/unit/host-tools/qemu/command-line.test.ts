@@ -140,6 +140,14 @@ test("KVM gets the host's CPU, emulation the largest one", () => {
   assert.equal(cpu("tcg"), ["max,-smap,-smep,-la57,-pku"]);
 });
 
+test("emulated CPUs take turns in one thread", () => {
+  const threads = (accelerator: Machine["accelerator"], vcpuCount: number): string[] =>
+    valuesOf("-accel", qemuArguments(machineIn("/run/m", { accelerator, vcpuCount })));
+  assert.equal(threads("tcg", 1), ["tcg"]);
+  assert.equal(threads("tcg", 2), ["accel=tcg,thread=single"]);
+  assert.equal(threads("kvm", 2), ["kvm"]);
+});
+
 test("the sandbox is on in full", () => {
   assert.equal(valuesOf("-sandbox", qemuArguments(full)), [
     "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
