@@ -8,7 +8,7 @@ import {
   build,
 } from "../../image-builder/build-image.ts";
 import { CommandLineError, splitCommandLine } from "../../image-builder/manifest/command-line.ts";
-import { isSystemPath } from "../../image-builder/manifest/executable-manifest.ts";
+import { keepsPath } from "../../image-builder/manifest/executable-manifest.ts";
 import { HostError } from "../errors.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable-text.ts";
@@ -53,7 +53,7 @@ export async function projectAt(
   const found = await stat(absolute).catch(() => undefined);
   if (found?.isDirectory()) return { folder: absolute };
   if (!found?.isFile()) return undefined;
-  return { folder: isSystemPath(absolute) ? process.cwd() : dirname(absolute), file: absolute };
+  return { folder: keepsPath(absolute) ? process.cwd() : dirname(absolute), file: absolute };
 }
 
 /** @throws {ImageError}; or the signal's reason */

@@ -1,14 +1,24 @@
 /** The manifest of an executable that is built as it is, without a project around it. */
-import { basename, join } from "node:path/posix";
+import { statSync } from "node:fs";
+import { basename, dirname, join } from "node:path/posix";
 import { APP_PATH } from "../project/guest-paths.ts";
 import type { Manifest } from "./manifest.ts";
 import { imageNameOf } from "./package-json.ts";
 
-/** Programs of the host keep their path, because what belongs to them is found beside it. */
 const SYSTEM_FOLDERS = ["/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/opt/"];
+/** What a guest mounts over. */
+const VOLATILE_FOLDERS = ["/tmp/", "/run/", "/dev/", "/proc/", "/sys/"];
 
-export function isSystemPath(path: string): boolean {
-  return SYSTEM_FOLDERS.some((folder) => path.startsWith(folder));
+/**
+ * Installed programs keep their path, because what belongs to them is found from it: those of the system, and a
+ * bin/NAME beside a lib, as version managers have them (pyenv, uv, SDKMAN!, rbenv).
+ */
+export function keepsPath(path: string): boolean {
+  const startsIn = (folders: readonly string[]) => folders.some((one) => path.startsWith(one));
+  if (startsIn(SYSTEM_FOLDERS)) return true;
+  if (startsIn(VOLATILE_FOLDERS) || basename(dirname(path)) !== "bin") return false;
+  const lib = join(dirname(path), "../lib");
+  return statSync(lib, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /**
@@ -16,7 +26,7 @@ export function isSystemPath(path: string): boolean {
  * @returns what a windlass.yaml beside it would say; nothing else of its folder goes into the image
  */
 export function executableManifest(file: string): Manifest {
-  const guestPath = isSystemPath(file) ? file : join(APP_PATH, basename(file));
+  const guestPath = keepsPath(file) ? file : join(APP_PATH, basename(file));
   return {
     name: imageNameOf(basename(file)) ?? "program",
     source: file,

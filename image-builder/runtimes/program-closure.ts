@@ -45,7 +45,7 @@ export async function addProgramNeeds(
 ): Promise<ProgramClosure> {
   const wait = signal ? { signal } : {};
   const opens = new Set<string>();
-  const applied = new Set<ProgramNeed>();
+  const applied = new Map<string, ProgramNeed>();
   const locale = { title: "locale", takes: localePaths(env) };
   await addNeed(files, locale);
   const symbols = new Set<string>();
@@ -56,19 +56,21 @@ export async function addProgramNeeds(
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const roots = files.binaries.map((file) => ({ ...file, opens: [...opens] }));
     const { libraries } = await libraryClosure(roots, wait);
-    const sonames = new Set(libraries.map(({ soname }) => soname));
-    if (sonames.has("libc.so.6"))
+    const found = new Map(libraries.map(({ soname, foundPath }) => [soname, foundPath]));
+    if (found.has("libc.so.6"))
       for (const name of nameServiceLibraries(nameServices)) opens.add(name);
     const paths = programs.map(({ guestPath }) => guestPath);
-    const fresh = needsOf({ programs: paths, sonames, symbols }).filter(
-      (need) => !applied.has(need),
+    const fresh = needsOf({ programs: paths, libraries: found, symbols }).filter(
+      (need) => !applied.has(keyOf(need)),
     );
     if (fresh.length === 0) break;
     for (const need of fresh) {
-      applied.add(need);
+      applied.set(keyOf(need), need);
       for (const soname of need.loads ?? []) opens.add(soname);
       await addNeed(files, need);
     }
   }
-  return { opens: [...opens].sort(), needs: [...applied].map(({ title }) => title) };
+  return { opens: [...opens].sort(), needs: [...applied.values()].map(({ title }) => title) };
 }
+
+const keyOf = ({ title, takes }: ProgramNeed): string => JSON.stringify([title, takes]);

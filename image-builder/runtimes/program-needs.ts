@@ -2,6 +2,7 @@
  * What programs open while they run, which no ELF file says: a table, one row per library or program.
  * Every path is of the host and of the guest alike; one that the host lacks is passed over.
  */
+import { normalize } from "node:path/posix";
 
 export interface ProgramNeed {
   /** For people: whose files these are. */
@@ -14,7 +15,10 @@ export interface ProgramNeed {
   readonly symbol?: string;
   /** Libraries by their sonames, looked up as the dynamic linker would. */
   readonly loads?: readonly string[];
-  /** Files, and folders with all that they hold; "*" stands for a part of a name. */
+  /**
+   * Files, and folders with all that they hold; "*" stands for a part of a name, "{prefix}" for where the program
+   * or the library of the row is installed: "/usr", "/usr/local", "/home/ada/.pyenv/versions/3.12.1".
+   */
   readonly takes?: readonly string[];
   /** Paths of what is in those folders and is not taken. */
   readonly leavesOut?: RegExp;
@@ -96,10 +100,32 @@ const PROGRAM_NEEDS: readonly ProgramNeed[] = [
   },
   {
     title: "Python: its library",
-    program: /^\/usr\/bin\/python3(\.[0-9]+)?$/,
-    takes: ["/usr/lib/python3.*", "/etc/python3.*"],
+    program: /\/bin\/python3(\.[0-9]+)?$/,
+    // Programs that have Python inside, gdb and Vim among them.
+    library: /^libpython3\.[0-9]+\.so\b/,
+    takes: ["{prefix}/lib/python3.*", "/etc/python3.*"],
     leavesOut:
-      /\/(test|tests|idlelib|lib2to3|ensurepip|turtledemo|config-3[^/]*|pydoc_data)$|\.(opt-[12])\.pyc$|\.a$/,
+      /\/(site-packages|test|tests|idlelib|lib2to3|ensurepip|turtledemo|config-3[^/]*|pydoc_data)$|\.(opt-[12])\.pyc$|\.a$/,
+  },
+  {
+    title: "Ruby: its library, and the gems that are part of it",
+    program: /\/bin\/ruby[0-9.]*$/,
+    library: /^libruby\b.*\.so\b/,
+    takes: [
+      "{prefix}/lib/ruby",
+      "{prefix}/lib/x86_64-linux-gnu/ruby",
+      "{prefix}/share/rubygems-integration",
+    ],
+    leavesOut: /\.(a|h|ri)$|\/gems\/[^/]+\/(doc|cache)$/,
+  },
+  {
+    title: "Java: its modules, without windows on a screen",
+    // Every program of a JDK loads it.
+    library: /^libjli\.so$/,
+    takes: ["{prefix}/lib", "{prefix}/conf", "{prefix}/release"],
+    // The archives of classes name the time of lib/modules, which is another one in an image.
+    leavesOut:
+      /\/lib\/(src\.zip|ct\.sym|classlist|jexec|jrt-fs\.jar|lib(awt_xawt|splashscreen|jawt|jsound|atk-wrapper|saproc)\.so|server\/(libjsig\.so|classes[^/]*\.jsa))$/,
   },
   {
     title: "Git: its helper programs, and the shell that some of them are written for",
@@ -126,7 +152,8 @@ const PROGRAM_NEEDS: readonly ProgramNeed[] = [
 export interface ProgramTraits {
   /** Paths in the guest. */
   readonly programs: readonly string[];
-  readonly sonames: ReadonlySet<string>;
+  /** Paths of what they load, by soname. */
+  readonly libraries: ReadonlyMap<string, string>;
   /** Of {@link NEEDED_SYMBOLS}. */
   readonly symbols: ReadonlySet<string>;
 }
@@ -136,14 +163,32 @@ export const NEEDED_SYMBOLS: readonly string[] = PROGRAM_NEEDS.flatMap(
   ({ symbol }) => symbol ?? [],
 );
 
-/** @returns the rows that apply */
+/** @returns the rows that apply, one for each place where what they are about is installed */
 export function needsOf(traits: ProgramTraits): readonly ProgramNeed[] {
-  return PROGRAM_NEEDS.filter(
-    ({ program, library, symbol }) =>
-      (program !== undefined && traits.programs.some((path) => program.test(path))) ||
-      (library !== undefined && [...traits.sonames].some((name) => library.test(name))) ||
-      (symbol !== undefined && traits.symbols.has(symbol)),
-  );
+  return PROGRAM_NEEDS.flatMap((need) => {
+    const paths = matchingPaths(need, traits);
+    if (paths.length === 0 && !(need.symbol && traits.symbols.has(need.symbol))) return [];
+    if (!need.takes?.some((path) => path.includes(PREFIX))) return [need];
+    const prefixes = [...new Set(paths.map(prefixOf))];
+    return prefixes.map((prefix) => ({
+      ...need,
+      takes: (need.takes ?? []).map((path) => path.replace(PREFIX, prefix)),
+    }));
+  });
+}
+
+const PREFIX = "{prefix}";
+
+function matchingPaths({ program, library }: ProgramNeed, traits: ProgramTraits): string[] {
+  const programs = program ? traits.programs.filter((path) => program.test(path)) : [];
+  const libraries = library ? [...traits.libraries].filter(([soname]) => library.test(soname)) : [];
+  return [...programs, ...libraries.map(([, path]) => path)];
+}
+
+/** "/usr" of "/usr/bin/x", "/usr/lib/x86_64-linux-gnu/x.so" and, as in a merged system, "/lib/x.so". */
+function prefixOf(path: string): string {
+  const end = normalize(path).search(/\/(s?bin|lib(64)?)(\/[^/]+-linux-[^/]+)?\/[^/]+$/);
+  return end <= 0 ? "/usr" : normalize(path).slice(0, end);
 }
 
 /**

@@ -142,6 +142,29 @@ const TASKS: readonly (readonly [program: string, task: Task])[] = [
       exitCode: 3,
     },
   ],
+  [
+    "/usr/bin/ruby",
+    {
+      args: [
+        "-e",
+        'require "digest"; require "json"; puts JSON.generate([Digest::SHA256.hexdigest("x")[0, 8], Thread.new { 6 * 7 }.value]); exit 9',
+      ],
+      says: '["2d711642",42]\n',
+      exitCode: 9,
+    },
+  ],
+  // One of a JDK's programs: all of them are a JVM with its modules.
+  [
+    "/usr/bin/keytool",
+    {
+      args: [
+        ...["-genkeypair", "-keyalg", "EC", "-dname", "CN=guest", "-alias", "guest"],
+        ...["-keystore", "/tmp/keys.p12", "-storepass", "not-secret"],
+      ],
+      says: "Generating 256 bit EC (secp256r1) key pair and self-signed certificate (SHA256withECDSA) with a validity of 90 days\n\tfor: CN=guest\n",
+      exitCode: 0,
+    },
+  ],
   ["/usr/bin/perl", { args: ["-e", PERL_TASK], says: '["2d711642",5]\n', exitCode: 4 }],
   [
     "/usr/bin/sqlite3",

@@ -53,15 +53,40 @@ test("name services and locales give the files that glibc opens for them", () =>
   assert.equal(localePaths({ LANG: "../../etc" }), []);
 });
 
+const NO_TRAITS = {
+  programs: ["/app/x"],
+  libraries: new Map<string, string>(),
+  symbols: new Set<string>(),
+};
+
 test("rows apply by program, library and symbol", () => {
-  const none = { programs: ["/app/x"], sonames: new Set<string>(), symbols: new Set<string>() };
-  assert.equal(needsOf(none), []);
-  const titles = (traits: Partial<typeof none>) =>
-    needsOf({ ...none, ...traits }).map(({ title }) => title.split(":")[0]);
+  assert.equal(needsOf(NO_TRAITS), []);
+  const titles = (traits: Partial<typeof NO_TRAITS>) =>
+    needsOf({ ...NO_TRAITS, ...traits }).map(({ title }) => title.split(":")[0]);
   assert.equal(titles({ programs: ["/usr/bin/perl"] }), ["Perl"]);
   assert.equal(titles({ programs: ["/usr/bin/python3.11"] }), ["Python"]);
-  assert.equal(titles({ sonames: new Set(["libssl.so.3"]) }), ["TLS"]);
+  assert.equal(titles({ libraries: new Map([["libssl.so.3", "/lib/libssl.so.3"]]) }), ["TLS"]);
   assert.equal(titles({ symbols: new Set(["iconv_open"]) }), ["glibc"]);
+});
+
+test("what belongs to a program is looked for where it is installed", () => {
+  const taken = (programs: readonly string[], libraries: readonly (readonly [string, string])[]) =>
+    needsOf({ ...NO_TRAITS, programs, libraries: new Map(libraries) }).map(
+      ({ takes }) => takes?.[0],
+    );
+  assert.equal(
+    taken(
+      ["/usr/bin/python3.11", "/home/a/.pyenv/versions/3.12.1/bin/python3", "/usr/bin/python3"],
+      [],
+    ),
+    ["/usr/lib/python3.*", "/home/a/.pyenv/versions/3.12.1/lib/python3.*"],
+  );
+  for (const folder of ["/lib", "/usr/lib", "/usr/lib64", "/lib/x86_64-linux-gnu"]) {
+    const library = ["libpython3.11.so.1.0", `${folder}/libpython3.11.so.1.0`] as const;
+    assert.equal(taken(["/usr/bin/gdb"], [library]), ["/usr/lib/python3.*"], folder);
+  }
+  const java = ["libjli.so", "/usr/lib/jvm/java-17/bin/../lib/libjli.so"] as const;
+  assert.equal(taken([], [java]), ["/usr/lib/jvm/java-17/lib"]);
 });
 
 test("dlopen notes give alternatives and priority; others and damaged ones are passed over", () => {
