@@ -13,12 +13,15 @@ const VOLATILE_FOLDERS = ["/tmp/", "/run/", "/dev/", "/proc/", "/sys/"];
  * Installed programs keep their path, because what belongs to them is found from it: those of the system, and a
  * bin/NAME beside a lib, as version managers have them (pyenv, uv, SDKMAN!, rbenv).
  */
-export function keepsPath(path: string): boolean {
+export function keepsPath(path: string, isFolder = isFolderHere): boolean {
   const startsIn = (folders: readonly string[]) => folders.some((one) => path.startsWith(one));
   if (startsIn(SYSTEM_FOLDERS)) return true;
   if (startsIn(VOLATILE_FOLDERS) || basename(dirname(path)) !== "bin") return false;
-  const lib = join(dirname(path), "../lib");
-  return statSync(lib, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isFolder(join(dirname(path), "../lib"));
+}
+
+function isFolderHere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /**

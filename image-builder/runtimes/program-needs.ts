@@ -122,10 +122,16 @@ const PROGRAM_NEEDS: readonly ProgramNeed[] = [
     title: "Java: its modules, without windows on a screen",
     // Every program of a JDK loads it.
     library: /^libjli\.so$/,
-    takes: ["{prefix}/lib", "{prefix}/conf", "{prefix}/release"],
+    takes: [
+      ...["modules", "server", "security", "*.so", "jspawnhelper"].map(
+        (name) => `{prefix}/lib/${name}`,
+      ),
+      ...["jvm.cfg", "tzdb.dat", "*.properties*"].map((name) => `{prefix}/lib/${name}`),
+      ...["{prefix}/conf", "{prefix}/release"],
+    ],
     // The archives of classes name the time of lib/modules, which is another one in an image.
     leavesOut:
-      /\/lib\/(src\.zip|ct\.sym|classlist|jexec|jrt-fs\.jar|lib(awt_xawt|splashscreen|jawt|jsound|atk-wrapper|saproc)\.so|server\/(libjsig\.so|classes[^/]*\.jsa))$/,
+      /\/lib\/(lib(awt_xawt|splashscreen|jawt|jsound|atk-wrapper|saproc)\.so|server\/(libjsig\.so|classes[^/]*\.jsa))$/,
   },
   {
     title: "Git: its helper programs, and the shell that some of them are written for",
@@ -169,10 +175,10 @@ export function needsOf(traits: ProgramTraits): readonly ProgramNeed[] {
     const paths = matchingPaths(need, traits);
     if (paths.length === 0 && !(need.symbol && traits.symbols.has(need.symbol))) return [];
     if (!need.takes?.some((path) => path.includes(PREFIX))) return [need];
-    const prefixes = [...new Set(paths.map(prefixOf))];
-    return prefixes.map((prefix) => ({
+    const prefixes = new Set(paths.flatMap((path) => prefixOf(path) ?? []));
+    return [...prefixes].map((prefix) => ({
       ...need,
-      takes: (need.takes ?? []).map((path) => path.replace(PREFIX, prefix)),
+      takes: (need.takes ?? []).map((path) => path.replace(PREFIX, () => prefix)),
     }));
   });
 }
@@ -186,9 +192,10 @@ function matchingPaths({ program, library }: ProgramNeed, traits: ProgramTraits)
 }
 
 /** "/usr" of "/usr/bin/x", "/usr/lib/x86_64-linux-gnu/x.so" and, as in a merged system, "/lib/x.so". */
-function prefixOf(path: string): string {
-  const end = normalize(path).search(/\/(s?bin|lib(64)?)(\/[^/]+-linux-[^/]+)?\/[^/]+$/);
-  return end <= 0 ? "/usr" : normalize(path).slice(0, end);
+function prefixOf(path: string): string | undefined {
+  const whole = normalize(path);
+  const end = whole.search(/\/(s?bin|lib(64)?)(\/[^/]+-linux-[^/]+)?\/[^/]+$/);
+  return end < 0 ? undefined : whole.slice(0, end) || "/usr";
 }
 
 /**

@@ -93,6 +93,7 @@ export async function runNestedHost(options: {
     uuid: randomUUID(),
     memoryMib: MEMORY_MIB,
     vcpuCount: VCPU_COUNT,
+    tcgThread: "multi",
     kernel: {
       path: kernelPath,
       initrdPath: file("first-stage"),

@@ -86,7 +86,8 @@ test("what belongs to a program is looked for where it is installed", () => {
     assert.equal(taken(["/usr/bin/gdb"], [library]), ["/usr/lib/python3.*"], folder);
   }
   const java = ["libjli.so", "/usr/lib/jvm/java-17/bin/../lib/libjli.so"] as const;
-  assert.equal(taken([], [java]), ["/usr/lib/jvm/java-17/lib"]);
+  assert.equal(taken([], [java]), ["/usr/lib/jvm/java-17/lib/modules"]);
+  assert.equal(taken([], [["libjli.so", "/opt/java-8/lib/amd64/jli/libjli.so"]]), []);
 });
 
 test("dlopen notes give alternatives and priority; others and damaged ones are passed over", () => {
