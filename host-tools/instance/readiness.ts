@@ -6,8 +6,8 @@ import type { InstanceFiles } from "./instance-files.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import { followJournal } from "./journal-file.ts";
 
-/** A kernel with its modules, Node and the agent, on a busy host under emulation. */
-export const READY_TIMEOUT_MS = 120_000;
+/** A kernel with its modules, Node and the agent, under emulation on a busy host that may be emulated itself. */
+export const READY_TIMEOUT_MS = 240_000;
 /** A program that names no port and opens none in this time after the agent answers is no server. */
 const LISTEN_GRACE_MS = 5_000;
 const CONSOLE_TAIL_LINES = 12;

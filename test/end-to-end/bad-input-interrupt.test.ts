@@ -2,7 +2,7 @@
 import { access, readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type BadHome, badHome, type RunningCommand, until } from "./bad-home.ts";
 
 const LISTENER = `require("node:http").createServer((_, r) => r.end("hi")).listen(8080, "0.0.0.0",
@@ -14,7 +14,7 @@ const LARGE_BYTES = 48 * 1024 ** 2;
 
 let bad: BadHome;
 const test = suite("bad input: interrupt", {
-  timeoutMs: 120_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
     const folder = await bad.project("web", { "index.js": LISTENER });

@@ -3,12 +3,12 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { chmod, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { AS_NOBODY, type BadHome, badHome, isRoot } from "./bad-home.ts";
 
 let bad: BadHome;
 const test = suite("bad input: manifest", {
-  timeoutMs: 60_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
   },

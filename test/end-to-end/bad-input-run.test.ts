@@ -5,7 +5,7 @@ import { appendFile, chmod, mkdir, readFile, symlink, unlink, writeFile } from "
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type BadHome, badHome, checkRefusal, isRoot, until } from "./bad-home.ts";
 
 const LISTENER = `require("node:http").createServer((_, r) => r.end("hi")).listen(8080, "0.0.0.0",
@@ -14,7 +14,7 @@ const FAILURE = `console.log("reading config"); throw new Error("there is no con
 
 let bad: BadHome;
 const test = suite("bad input: run", {
-  timeoutMs: 120_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
     for (const [name, source] of [

@@ -3,13 +3,13 @@ import { readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type BadHome, badHome, isRoot } from "./bad-home.ts";
 
 let bad: BadHome;
 let project: string;
 const test = suite("bad input: store", {
-  timeoutMs: 120_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
     project = await bad.project("one");

@@ -4,7 +4,7 @@ import { mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type BadHome, badHome, isRoot } from "./bad-home.ts";
 
 /** Deeper than Linux follows: 40 links (path_resolution(7)). */
@@ -15,7 +15,7 @@ const SPARSE_IMAGE_BYTES_MAX = 128 * 1024 ** 2;
 
 let bad: BadHome;
 const test = suite("bad input: tree", {
-  timeoutMs: 120_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
     const project = await bad.project("first");

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { InstanceView } from "../../host-tools/cli/instance-view.ts";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type BadHome, badHome, isRoot, type RunningCommand, until } from "./bad-home.ts";
 
 /** Keeps much in RAM, so that a save takes its time. */
@@ -14,7 +14,7 @@ require("node:http").createServer((_, reply) => reply.end(String(++count) + " " 
 
 let bad: BadHome;
 const test = suite("checkpoint commands", {
-  timeoutMs: 180_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
     const folder = await bad.project("web", { "index.js": COUNTER });

@@ -1,7 +1,7 @@
 /** Every example in Node builds, boots, answers and ends as it is asked to; all but thread-http without a Windlass file. */
 import { readdirSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
 import {
   checkServer,
@@ -14,7 +14,7 @@ import { OTHER_EXAMPLES } from "./other-examples.ts";
 
 let home: CliHome;
 const test = suite("examples", {
-  timeoutMs: 300_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     home = await cliHome();
   },

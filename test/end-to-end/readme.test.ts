@@ -4,7 +4,7 @@ import { mkdir, readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -14,7 +14,7 @@ const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block =
 let home: CliHome;
 let folder: string;
 const test = suite("README", {
-  timeoutMs: 180_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     home = await cliHome();
     folder = join(home.folder, "reader");

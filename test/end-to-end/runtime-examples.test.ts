@@ -4,14 +4,14 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import * as assert from "uvu/assert";
 import { findTool } from "../../image-builder/runtimes/toolchain.ts";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
 import { checkClone, checkServer, exampleProject } from "./example-check.ts";
 import { OTHER_SERVERS, type OtherServer, WASI_HELLO } from "./other-examples.ts";
 
 let home: CliHome;
 const test = suite("examples of other runtimes", {
-  timeoutMs: 300_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     home = await cliHome();
   },

@@ -2,7 +2,7 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
 
 const CYCLES = 20;
@@ -11,7 +11,7 @@ const examples = join(import.meta.dirname, "../../examples");
 let home: CliHome;
 let filesBefore: readonly string[];
 const test = suite("soak", {
-  timeoutMs: 60_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     home = await cliHome();
     const built = await home.windlass(["build", join(examples, "hello-http"), "-t", "hello"]);

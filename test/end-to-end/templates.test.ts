@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { identifyProcess, waitForExit } from "../../host-tools/qemu/process-identity.ts";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type BadHome, badHome, type RunningCommand, until } from "./bad-home.ts";
 
 const SERVER = `
@@ -12,7 +12,7 @@ require("node:http").createServer((_, reply) => reply.end(String(++count))).list
 
 let bad: BadHome;
 const test = suite("template commands", {
-  timeoutMs: 180_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
     bad = await badHome();
     const folder = await bad.project("web", { "index.js": SERVER });

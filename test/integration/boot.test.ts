@@ -25,7 +25,6 @@ let web: BootedMachine;
 let client: GuestClient;
 
 const test = await machineSuite("booted machine", {
-  timeoutMs: 240_000,
   async setup(newRig) {
     rig = newRig;
     await rig.build("hello-http", { name: "hello" });

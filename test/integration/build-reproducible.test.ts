@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import type { BuildProgress } from "../../image-builder/build-image.ts";
 import { type Image, imageParts } from "../../image-builder/store/image.ts";
 import { buildMissing, copyProject, machineRig, type Rig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 
 let rigs: readonly Rig[] = [];
 let images: readonly Image[] = [];
@@ -16,7 +16,7 @@ const digests = (image: Image | undefined): Record<string, string> => {
 };
 
 const test = suite("reproducible build", {
-  timeoutMs: 300_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   async teardown() {
     for (const rig of rigs) await rig[Symbol.asyncDispose]();
   },

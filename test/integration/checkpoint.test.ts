@@ -11,7 +11,6 @@ let rig: Rig;
 let checkpoints: Checkpoints;
 
 const test = await machineSuite("checkpoint", {
-  timeoutMs: 240_000,
   async setup(newRig) {
     rig = newRig;
     checkpoints = new Checkpoints(rig.instances);

@@ -20,7 +20,6 @@ const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 let rig: Rig;
 
 const test = await machineSuite("command line with machines", {
-  timeoutMs: 240_000,
   async setup(newRig) {
     rig = newRig;
     await rig.build("hello-http", { name: "hello" });

@@ -28,7 +28,6 @@ let template: Template;
 let clones: Instance[] = [];
 
 const test = await machineSuite("clones", {
-  timeoutMs: 240_000,
   async setup(newRig) {
     rig = newRig;
     templates = new Templates(rig.instances);

@@ -30,7 +30,6 @@ let rig: Rig;
 let reports: readonly RowReport[] = [];
 
 const test = await machineSuite("conformance in a guest", {
-  timeoutMs: 300_000,
   missing: lacks("gcc") ?? lacks("openssl"),
   async setup(newRig, { signal }) {
     rig = newRig;

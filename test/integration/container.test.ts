@@ -35,7 +35,6 @@ let client: GuestClient;
 let registry: DockerRegistry;
 
 const test = await machineSuite("container image", {
-  timeoutMs: 240_000,
   missing:
     (await dockerRegistryMissing()) ??
     programsMissing("skopeo", "umoci", "busybox", "tar", "cc", "musl-gcc") ??

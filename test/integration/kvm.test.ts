@@ -12,16 +12,16 @@ import type { ProbeResult } from "../../host-tools/qemu/accelerator-probe.ts";
 import { type NestedHostRun, nestedHostMissing, runNestedHost } from "../support/nested-host.ts";
 import { type CommandResult, NESTED, type NestedResults } from "../support/nested-host-steps.ts";
 import { machineRig } from "../support/rig.ts";
-import { suite } from "../support/suite.ts";
+import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 
-/** The host VM and what runs in it take a third of that on two idle cores. */
-const NESTED_TIMEOUT_MS = 270_000;
+/** The host VM and what runs in it take a fifth of that on two idle, slow cores. */
+const NESTED_TIMEOUT_MS = MACHINE_TIMEOUT_MS - 60_000;
 
 const missing = await nestedHostMissing();
 let nested: NestedHostRun;
 
 const test = suite("KVM", {
-  timeoutMs: NESTED_TIMEOUT_MS + 30_000,
+  timeoutMs: MACHINE_TIMEOUT_MS,
   ...(missing === undefined && {
     async setup() {
       await using rig = await machineRig();

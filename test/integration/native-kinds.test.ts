@@ -18,7 +18,6 @@ const absent = TOOLS.find((program) => findTool({ program }) === undefined);
 let rig: Rig;
 
 const test = await machineSuite("kinds of native programs", {
-  timeoutMs: 180_000,
   missing: absent && `${absent} is not installed`,
   async setup(newRig) {
     rig = newRig;

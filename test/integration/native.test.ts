@@ -31,7 +31,6 @@ const TLS_PORT = 4433;
 let rig: Rig;
 
 const test = await machineSuite("native programs", {
-  timeoutMs: 180_000,
   async setup(newRig) {
     rig = newRig;
   },

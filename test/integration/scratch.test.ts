@@ -10,7 +10,6 @@ import { machineSuite, type Rig } from "../support/rig.ts";
 let rig: Rig;
 
 const test = await machineSuite("scratch disk", {
-  timeoutMs: 240_000,
   async setup(newRig) {
     rig = newRig;
     await rig.build(await rig.project("counter", { "index.js": COUNTER }), { name: "counter" });

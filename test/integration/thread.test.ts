@@ -52,7 +52,6 @@ let client: GuestClient;
 let journal: AsyncIterator<JournalRecord>;
 
 const test = await machineSuite("program as a thread", {
-  timeoutMs: 60_000,
   async setup(newRig) {
     rig = newRig;
     await rig.build(await rig.project("threaded", FILES), { name: "threaded" });

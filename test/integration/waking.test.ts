@@ -14,7 +14,6 @@ let rig: Rig;
 let templates: Templates;
 
 const test = await machineSuite("waking", {
-  timeoutMs: 240_000,
   async setup(newRig) {
     rig = newRig;
     templates = new Templates(rig.instances);

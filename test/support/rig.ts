@@ -20,7 +20,7 @@ import type { Folders } from "../../image-builder/store/folders.ts";
 import type { Image } from "../../image-builder/store/image.ts";
 import { presentKernel } from "./kernel.ts";
 import { qemuMissing } from "./qemu.ts";
-import { type Suite, suite, type TestContext } from "./suite.ts";
+import { MACHINE_TIMEOUT_MS, type Suite, suite, type TestContext } from "./suite.ts";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../examples");
@@ -124,8 +124,8 @@ export async function machineRig({ signal }: { signal?: AbortSignal } = {}): Pro
 }
 
 export interface MachineSuiteOptions {
-  /** Deadline of one test, of setup and of teardown, in milliseconds. */
-  readonly timeoutMs: number;
+  /** Default MACHINE_TIMEOUT_MS. */
+  readonly timeoutMs?: number;
   /** What the tests cannot run without, beside machines; undefined when it is here. */
   readonly missing?: string | undefined;
   /** Keeps the rig for the tests, and does with it what they all need. */
@@ -141,7 +141,7 @@ export interface MachineSuiteOptions {
 export async function machineSuite(name: string, options: MachineSuiteOptions): Promise<Suite> {
   let rig: Rig | undefined;
   return suite(name, {
-    timeoutMs: options.timeoutMs,
+    timeoutMs: options.timeoutMs ?? MACHINE_TIMEOUT_MS,
     missing: (await bootMissing()) ?? options.missing,
     async setup(context) {
       rig = await machineRig();

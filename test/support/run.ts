@@ -14,7 +14,7 @@ import { runJobs, type Tally } from "./run-jobs.ts";
 const queue: unknown[][] = [];
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: queue });
 const { exec } = await import("uvu");
-const { tally } = await import("./suite.ts");
+const { longTests, tally } = await import("./suite.ts");
 
 const testFolder = resolve(import.meta.dirname, "..");
 
@@ -47,6 +47,7 @@ async function runHere(names: readonly string[]): Promise<Tally> {
     for (const file of await testFiles(name)) await load(file);
   }
   await exec();
+  for (const line of longTests) console.log(`  ${line}`);
   return tally;
 }
 

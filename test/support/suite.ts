@@ -5,12 +5,24 @@
  * - setup and teardown run as tests of their own, so their failure fails the run;
  * - after a failed setup every test of the suite fails at once with that cause;
  * - every test has a deadline and receives a signal that is aborted when it passes;
- * - a skip needs a reason, which is printed and counted.
+ * - a skip needs a reason, which is printed and counted;
+ * - a test that takes long is named with its time.
  */
 import { suite as uvuSuite } from "uvu";
 
 /** What the whole run counted so far; the runner prints it and refuses an empty run. */
 export const tally = { passed: 0, failed: 0, skipped: 0 };
+
+/** Tests that took longer are named with their time. */
+const LONG_MS = 3_000;
+/** Lines of the run's end. */
+export const longTests: string[] = [];
+
+/**
+ * Deadline of one test of a suite that boots machines, of its setup and of its teardown. It ends what hangs, and
+ * judges nothing: emulated machines take three times as long on a busy host.
+ */
+export const MACHINE_TIMEOUT_MS = 900_000;
 
 export interface TestContext {
   /** Aborted when the test's deadline has passed. */
@@ -44,12 +56,17 @@ export function suite(name: string, options: SuiteOptions = {}): Suite {
 
   const add = (testName: string, body: (context: TestContext) => unknown): void => {
     inner(testName, async () => {
+      const startedMs = performance.now();
       try {
         await withDeadline(body, timeoutMs, `${name}: ${testName}`);
         tally.passed += 1;
       } catch (error) {
         tally.failed += 1;
         throw error;
+      } finally {
+        const tookMs = performance.now() - startedMs;
+        const took = `${(tookMs / 1000).toFixed(1)} s`;
+        if (tookMs > LONG_MS) longTests.push(`${took} ${name}: ${testName}`);
       }
     });
   };
