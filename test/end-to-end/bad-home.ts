@@ -52,9 +52,13 @@ export interface BadHome extends AsyncDisposable {
   remains(): Promise<string[]>;
 }
 
-/** A home whose temporary files are in it as well. */
-export async function badHome(): Promise<BadHome> {
-  const home = await cliHome();
+/**
+ * A home whose temporary files are in it as well.
+ *
+ * @param options as of `cliHome`
+ */
+export async function badHome(options?: { readonly empty: boolean }): Promise<BadHome> {
+  const home = await cliHome(options);
   const temporary = join(home.folder, "tmp");
   await mkdir(temporary);
   home.environment["TMPDIR"] = temporary;

@@ -11,7 +11,7 @@ let project: string;
 const test = suite("bad input: store", {
   timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
-    bad = await badHome();
+    bad = await badHome({ empty: true });
     project = await bad.project("one");
   },
   teardown: () => bad[Symbol.asyncDispose](),

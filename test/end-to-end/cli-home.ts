@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { Instances } from "../../host-tools/instance/instances.ts";
 import type { Kernel } from "../../image-builder/kernels/kernel-store.ts";
 import { presentKernel } from "../support/kernel.ts";
+import { plantSeed } from "../support/seed.ts";
 
 const CLI = join(import.meta.dirname, "../../dist/host-tools/cli/main.js");
 
@@ -28,8 +29,12 @@ export interface CliHome extends AsyncDisposable {
   ): Promise<CliResult>;
 }
 
-/** Has a kernel, no images and no instances. Disposing of it kills what runs and removes everything. */
-export async function cliHome(): Promise<CliHome> {
+/**
+ * Has a kernel, no images and no instances. Disposing of it kills what runs and removes everything.
+ *
+ * @param options.empty without what another build left: default false
+ */
+export async function cliHome({ empty = false } = {}): Promise<CliHome> {
   await access(CLI).catch((cause) => {
     throw new Error("the CLI is not built: run npm run build", { cause });
   });
@@ -47,6 +52,7 @@ export async function cliHome(): Promise<CliHome> {
   const launcher = join(folder, "bin/windlass");
   await writeFile(launcher, `#!/bin/sh\nexec "${process.execPath}" -- "${CLI}" "$@"\n`);
   await chmod(launcher, 0o755);
+  if (!empty) await plantSeed(folders);
   await copyKernel(kernel, folders.data);
   const environment = {
     ...process.env,

@@ -16,7 +16,7 @@ let folder: string;
 const test = suite("README", {
   timeoutMs: MACHINE_TIMEOUT_MS,
   setup: async () => {
-    home = await cliHome();
+    home = await cliHome({ empty: true });
     folder = join(home.folder, "reader");
     await mkdir(folder);
     await symlink(join(root, "examples"), join(folder, "examples"));

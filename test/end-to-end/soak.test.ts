@@ -1,4 +1,4 @@
-/** Twenty times: run, query, kill -9 of QEMU, ps, rm. Nothing may stay behind. */
+/** Twenty times: run, query, kill -9 of QEMU, ps, rm. Nothing may stay behind; of clones neither. */
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
@@ -6,6 +6,8 @@ import { MACHINE_TIMEOUT_MS, suite } from "../support/suite.ts";
 import { type CliHome, cliHome } from "./cli-home.ts";
 
 const CYCLES = 20;
+/** The other machines are clones. */
+const COLD_CYCLES = 5;
 const examples = join(import.meta.dirname, "../../examples");
 
 let home: CliHome;
@@ -19,6 +21,8 @@ const test = suite("soak", {
     // The first start unpacks the kernel into the cache, which stays.
     const first = await home.windlass(["run", "-d", "--name", "first", "hello"]);
     assert.is(first.exitCode, 0, first.stderr);
+    const template = await home.windlass(["template", "create", "hello"]);
+    assert.is(template.exitCode, 0, template.stderr);
     await home.windlass(["rm", "-f", "first"]);
     filesBefore = await files();
   },
@@ -26,10 +30,11 @@ const test = suite("soak", {
 });
 
 for (let cycle = 1; cycle <= CYCLES; cycle += 1) {
-  test(`cycle ${cycle} of ${CYCLES} leaves no process, socket, port or file`, async ({
+  const way = cycle <= COLD_CYCLES ? "--cold" : "--clone";
+  test(`cycle ${cycle} of ${CYCLES}, ${way}, leaves no process, socket, port or file`, async ({
     signal,
   }) => {
-    const run = ["run", "-d", "--name", "soak", "-p", "8080", "--json", "hello"];
+    const run = ["run", "-d", way, "--name", "soak", "-p", "8080", "--json", "hello"];
     const started = await home.windlass(run, { signal });
     assert.is(started.exitCode, 0, started.stderr);
     const { pid, ports } = JSON.parse(started.stdout);

@@ -30,7 +30,7 @@ function withBuilds(name: string, body: () => Promise<void>): void {
 }
 
 withBuilds("two folders and two homes give one image, part by part", async () => {
-  rigs = [await machineRig(), await machineRig()];
+  rigs = [await machineRig({ empty: true }), await machineRig({ empty: true })];
   const built: Image[] = [];
   for (const [index, rig] of rigs.entries()) {
     const folder = await copyProject(

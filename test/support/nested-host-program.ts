@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { get } from "node:http";
 import { text } from "node:stream/consumers";
 import { JOURNAL_PORT } from "../../guest/api/channel.ts";
@@ -30,6 +30,7 @@ async function useWindlass(report: Report): Promise<void> {
   const publish = ["-p", `${PORT}:${PORT}`];
   const run = await windlass("run", "-d", "--name", NAME, ...publish, "--json", NESTED.image);
   report("run", run);
+  if (run.exitCode !== 0) throw new Error(`the guest did not start: ${guestConsole()}`);
   report("qemuArgv", argvOf(JSON.parse(run.stdout).pid));
   report("answer", await answerOf(PORT));
   report("kernelCommandLine", await windlass("api", NAME, "GET", "/os/cmdline"));
@@ -79,6 +80,16 @@ async function resultOf(child: ChildProcess, args: readonly string[]): Promise<C
 
 function argvOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+}
+
+/** What the guest's kernel said last. */
+function guestConsole(): string {
+  const folder = `${NESTED.home}/data/instances`;
+  const paths = readdirSync(folder).map((id) => `${folder}/${id}/console.log`);
+  return paths
+    .map((path) => (existsSync(path) ? readFileSync(path, "latin1") : ""))
+    .join("\n")
+    .slice(-4000);
 }
 
 function probes(): string {

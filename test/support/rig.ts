@@ -20,6 +20,7 @@ import type { Folders } from "../../image-builder/store/folders.ts";
 import type { Image } from "../../image-builder/store/image.ts";
 import { presentKernel } from "./kernel.ts";
 import { qemuMissing } from "./qemu.ts";
+import { plantSeed } from "./seed.ts";
 import { MACHINE_TIMEOUT_MS, type Suite, suite, type TestContext } from "./suite.ts";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
@@ -68,7 +69,13 @@ export interface RigBuild {
   readonly onProgress?: (progress: BuildProgress) => void;
 }
 
-export async function machineRig({ signal }: { signal?: AbortSignal } = {}): Promise<Rig> {
+export interface RigOptions {
+  /** Without what another build left: default false. */
+  readonly empty?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export async function machineRig({ empty = false, signal }: RigOptions = {}): Promise<Rig> {
   const folder = await temporaryFolder();
   const folders: Folders = {
     data: folder.file("data"),
@@ -115,6 +122,7 @@ export async function machineRig({ signal }: { signal?: AbortSignal } = {}): Pro
     },
   };
   try {
+    if (!empty) await plantSeed(folders);
     await importKernel(folders, signal);
   } catch (error) {
     await rig[Symbol.asyncDispose]();

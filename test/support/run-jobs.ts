@@ -65,7 +65,7 @@ export function readJob({ stdout, stderr, end }: JobOutput): {
   }
   const [line, passed = "", failed = "", skipped = "0"] = found;
   const counted = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
-  // A run may fail although no test did: for one, when no test ran.
+  // A run may fail although no test did: for one, when there was none.
   const isFailed = end !== 0 && counted.failed === 0;
   const tally = { ...counted, failed: counted.failed + (isFailed ? 1 : 0), complete: !isFailed };
   return { shown: stdout.slice(0, -line.length) + stderr, tally };
