@@ -17,7 +17,7 @@ import { INHERITED_FD, type Machine } from "./machine.ts";
 import { identifyChild, type ProcessIdentity } from "./process-identity.ts";
 
 /** A QEMU whose monitor does not answer for so long hangs: on a busy host that is emulated itself, one took over 10 s. */
-export const QEMU_START_TIMEOUT_MS = 30_000;
+export const QEMU_START_TIMEOUT_MS = 20_000;
 /** How much of the end of QEMU's output is looked at. */
 const STDERR_TAIL_BYTES = 16 * 1024;
 
