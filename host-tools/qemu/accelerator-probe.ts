@@ -5,7 +5,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -13,17 +13,21 @@ import { HostError } from "../errors.ts";
 import { outcome } from "../qmp/deadline.ts";
 import { judgeAccelerator, readAcceleratorFacts } from "./accelerator-facts.ts";
 import type { QemuBinary } from "./binary.ts";
-import { describeExit } from "./failure.ts";
+import { describeExit, type QemuExit } from "./failure.ts";
 import type { Accelerator, Machine } from "./machine.ts";
 import { startQemu } from "./process.ts";
 import { readBootId } from "./process-identity.ts";
 import { stopQemu } from "./stop-ladder.ts";
 
 /**
- * A kernel needs a fraction of a second on hardware and some ten seconds under KVM that is itself emulated. A
- * hang costs this once a host boot.
+ * A kernel needs a fraction of a second on hardware; under KVM that is itself emulated, on a busy host, one needed
+ * half a minute, and talked all the while. One that is silent for so long hangs, which costs this once a host boot.
  */
-export const ACCELERATOR_PROBE_TIMEOUT_MS = 30_000;
+const SILENCE_TIMEOUT_MS = 30_000;
+/** One that goes on for so long without an end is given up, too. */
+const PROBE_TIMEOUT_MS = 180_000;
+/** How often the console is looked at. */
+const LISTEN_MS = 500;
 const PROBE_MEMORY_MIB = 128;
 /** Entries the cache file keeps; older ones are from other boots or kernels. */
 const CACHE_LIMIT = 16;
@@ -33,13 +37,16 @@ export interface AcceleratorProbe {
   readonly binary: QemuBinary;
   readonly kernelPath: string;
   readonly initrdPath?: string | undefined;
-  /** Default: Linux prints its messages, finds no root, panics and resets, which ends QEMU. */
+  /** Default: Linux prints its messages from the first on, finds no root, panics and resets, which ends QEMU. */
   readonly commandLine?: string | undefined;
   /** What the serial console must have shown when the machine ended; default: anything at all. */
   readonly marker?: string | undefined;
   /** Where the machine's files live meanwhile; default: the system's temporary folder. */
   readonly workFolder?: string | undefined;
+  /** For all of it; default PROBE_TIMEOUT_MS. */
   readonly timeoutMs?: number | undefined;
+  /** For a console without a new word; default SILENCE_TIMEOUT_MS. */
+  readonly silenceTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -51,15 +58,15 @@ export interface ProbeResult {
 }
 
 /**
- * Boots the kernel and waits for its end: the machine must reset or power off in time and must have
- * printed the marker. Leaves no process and no file behind. A KVM that the passive look rules out is
+ * Boots the kernel and waits for its end: the machine must reset or power off in time, must not fall silent
+ * before, and must have printed the marker. Leaves no process and no file behind. A KVM that the passive look rules out is
  * not touched.
  *
  * @throws {HostError} when QEMU cannot be started at all for a reason other than the accelerator; or
  *   the signal's reason
  */
 export async function probeAccelerator(probe: AcceleratorProbe): Promise<ProbeResult> {
-  const { marker = "", timeoutMs = ACCELERATOR_PROBE_TIMEOUT_MS, signal } = probe;
+  const { marker = "", signal } = probe;
   const begin = performance.now();
   const result = (works: boolean, reason: string): ProbeResult => {
     return { works, reason, durationMs: Math.round(performance.now() - begin) };
@@ -75,15 +82,12 @@ export async function probeAccelerator(probe: AcceleratorProbe): Promise<ProbeRe
       binary: probe.binary,
       stderrLogPath: join(folder, "stderr.log"),
       signal,
-      timeoutMs,
       paused: true,
     });
     try {
       await qemu.qmp.execute("cont", {}, { signal });
       await qemu.qmp.close();
-      const remainingMs = Math.max(0, timeoutMs - (performance.now() - begin));
-      const expired = (): Error => new ProbeExpired();
-      const exit = await outcome(qemu.waitForExit(), { signal, timeoutMs: remainingMs, expired });
+      const exit = await endOf(qemu.waitForExit(), machine.consoleLogPath, probe);
       const console = await readFile(machine.consoleLogPath, "latin1");
       if (exit.exitCode !== 0) return result(false, `ended with ${describeExit(exit)}`);
       if (console === "") return result(false, "ended without a word on its console");
@@ -93,7 +97,7 @@ export async function probeAccelerator(probe: AcceleratorProbe): Promise<ProbeRe
       await stopQemu({ process: qemu }, { quitTimeoutMs: 0, terminateTimeoutMs: 0 });
     }
   } catch (error) {
-    if (error instanceof ProbeExpired) return result(false, `did not end in ${timeoutMs} ms`);
+    if (error instanceof ProbeExpired) return result(false, error.message);
     if (error instanceof HostError && error.code === "WL_ACCELERATOR_UNAVAILABLE") {
       return result(false, `could not start: ${error.message}`);
     }
@@ -104,6 +108,34 @@ export async function probeAccelerator(probe: AcceleratorProbe): Promise<ProbeRe
 }
 
 class ProbeExpired extends Error {}
+class StillRuns extends Error {}
+
+/** @throws {ProbeExpired} when the guest is silent for too long, or goes on for too long */
+async function endOf(
+  ended: Promise<QemuExit>,
+  consolePath: string,
+  limits: Pick<AcceleratorProbe, "timeoutMs" | "silenceTimeoutMs" | "signal">,
+): Promise<QemuExit> {
+  const { silenceTimeoutMs = SILENCE_TIMEOUT_MS, timeoutMs = PROBE_TIMEOUT_MS, signal } = limits;
+  const listenMs = Math.min(LISTEN_MS, silenceTimeoutMs);
+  const beginMs = performance.now();
+  let heard = { bytes: 0, atMs: beginMs };
+  for (;;) {
+    try {
+      return await outcome(ended, { signal, timeoutMs: listenMs, expired: () => new StillRuns() });
+    } catch (error) {
+      if (!(error instanceof StillRuns)) throw error;
+    }
+    // QEMU made the file when it started.
+    const { size: bytes } = await stat(consolePath);
+    const nowMs = performance.now();
+    if (bytes > heard.bytes) heard = { bytes, atMs: nowMs };
+    if (nowMs - heard.atMs >= silenceTimeoutMs) {
+      throw new ProbeExpired(`said nothing for ${silenceTimeoutMs} ms`);
+    }
+    if (nowMs - beginMs >= timeoutMs) throw new ProbeExpired(`did not end in ${timeoutMs} ms`);
+  }
+}
 
 function probeMachine(probe: AcceleratorProbe, folder: string): Machine {
   return {
@@ -115,7 +147,7 @@ function probeMachine(probe: AcceleratorProbe, folder: string): Machine {
     kernel: {
       path: probe.kernelPath,
       ...(probe.initrdPath !== undefined && { initrdPath: probe.initrdPath }),
-      commandLine: probe.commandLine ?? "console=ttyS0 panic=-1",
+      commandLine: probe.commandLine ?? "earlyprintk=ttyS0 console=ttyS0 panic=-1",
     },
     disks: [],
     network: { kind: "none" },

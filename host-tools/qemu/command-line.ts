@@ -100,6 +100,13 @@ const MACHINE = {
  */
 const EMULATED_CPU = "max,-smap,-smep,-la57,-pku";
 
+/**
+ * Emulated CPUs take turns in one thread. In threads of their own, QEMU translates instructions a byte at a time
+ * while another CPU changes them, and then runs a mix of old and new: HotSpot patches running code, and died of it in
+ * every third run of a Java program (DECISIONS 54).
+ */
+const EMULATED_CPUS = optionString({ accel: "tcg", thread: "single" });
+
 function base(machine: Machine): string[] {
   const { accelerator } = machine;
   return [
@@ -112,16 +119,11 @@ function base(machine: Machine): string[] {
       "-machine",
       optionString(machine.memoryFile ? { ...MACHINE, "memory-backend": RAM_ID } : MACHINE),
     ],
-    ...["-accel", acceleratorOption(machine)],
+    ...["-accel", accelerator === "tcg" && machine.vcpuCount > 1 ? EMULATED_CPUS : accelerator],
     ...["-cpu", accelerator === "kvm" ? "host" : EMULATED_CPU],
     ...["-m", `${checkedInteger("memory size in MiB", machine.memoryMib, 1, MEMORY_LIMIT_MIB)}M`],
     ...["-smp", `${checkedInteger("vCPU count", machine.vcpuCount, 1, VCPU_LIMIT)}`],
   ];
-}
-
-function acceleratorOption({ accelerator, vcpuCount, tcgThread = "single" }: Machine): string {
-  const hasThreads = accelerator === "tcg" && vcpuCount > 1;
-  return hasThreads ? optionString({ accel: "tcg", thread: tcgThread }) : accelerator;
 }
 
 /** The name that RAM has on a `pc` machine without a backend: a state saved from one fits the other. */

@@ -61,12 +61,6 @@ export interface Machine {
   /** Absent: anonymous memory. */
   readonly memoryFile?: MemoryFile | undefined;
   readonly vcpuCount: number;
-  /**
-   * Under emulation: one thread for all CPUs, or one for each (QEMU's -accel tcg,thread=). Default "single", because
-   * "multi" runs code wrongly that one CPU changes while another one's thread translates it (DECISIONS 54). A guest
-   * that runs guests itself needs "multi": with "single" their kernels die or hang.
-   */
-  readonly tcgThread?: "single" | "multi";
   /** Absent on a machine that is loaded from a saved state: its kernel is in its memory. */
   readonly kernel?:
     | {

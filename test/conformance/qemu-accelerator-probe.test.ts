@@ -48,9 +48,19 @@ else {
   test("a kernel that hangs does not work, and its QEMU is gone", async ({ signal }) => {
     await using rig = await qemuRig(signal);
     const probe = await probeOf(rig, { print: "hello\n", ending: "halt" });
-    const result = await probeAccelerator({ ...probe, timeoutMs: 1_000, signal });
+    const result = await probeAccelerator({ ...probe, silenceTimeoutMs: 1_000, signal });
     assert.is(result.works, false);
-    assert.match(result.reason, "did not end in 1000 ms");
+    assert.match(result.reason, "said nothing for 1000 ms");
+    assert.equal(await leftovers(rig), []);
+  });
+
+  test("a kernel that goes on talking is not given up for its silence", async ({ signal }) => {
+    await using rig = await qemuRig(signal);
+    const probe = await probeOf(rig, { print: "hello\n", ending: "repeat" });
+    const limits = { silenceTimeoutMs: 1_000, timeoutMs: 3_000 };
+    const result = await probeAccelerator({ ...probe, ...limits, signal });
+    assert.is(result.works, false);
+    assert.match(result.reason, "did not end in 3000 ms");
     assert.equal(await leftovers(rig), []);
   });
 

@@ -30,7 +30,7 @@ async function useWindlass(report: Report): Promise<void> {
   const publish = ["-p", `${PORT}:${PORT}`];
   const run = await windlass("run", "-d", "--name", NAME, ...publish, "--json", NESTED.image);
   report("run", run);
-  if (run.exitCode !== 0) throw new Error(`the guest did not start: ${guestConsole()}`);
+  if (run.exitCode !== 0) throw new Error(`no guest: ${probes()}\n${guestConsole()}`);
   report("qemuArgv", argvOf(JSON.parse(run.stdout).pid));
   report("answer", await answerOf(PORT));
   report("kernelCommandLine", await windlass("api", NAME, "GET", "/os/cmdline"));

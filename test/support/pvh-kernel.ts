@@ -1,6 +1,6 @@
 /**
  * A kernel of a few bytes for tests that need a machine but no system: prints a line on the serial
- * port, then halts, resets or powers off. Started through the PVH entry (Xen's x86/HVM direct boot
+ * port, then halts, resets, powers off or prints it again. Started through the PVH entry (Xen's x86/HVM direct boot
  * ABI): 32-bit protected mode, flat segments, no paging, interrupts off.
  *
  * File: ELF64 header (0x00, 64 bytes), PT_LOAD of the whole file (0x40), PT_NOTE (0x78), the note
@@ -19,6 +19,8 @@ const endings = {
   halt: [0xfa, 0xf4, 0xeb, 0xfd],
   // push 0; push 0; lidt [esp]; int3: without an interrupt table this is a triple fault
   reset: [0x6a, 0x00, 0x6a, 0x00, 0x0f, 0x01, 0x1c, 0x24, 0xcc],
+  // jmp to the first instruction of printCode
+  repeat: [0xeb, 0xe8],
   // mov dx, 0x604; mov ax, 0x2000; out dx, ax: the pc machine's ACPI PM1a control, sleep type S5; hlt
   poweroff: [0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x20, 0x66, 0xef, 0xfa, 0xf4],
 } as const;

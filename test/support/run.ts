@@ -15,7 +15,6 @@ const queue: unknown[][] = [];
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: queue });
 const { exec } = await import("uvu");
 const { longTests, tally } = await import("./suite.ts");
-const { makeSeed } = await import("./make-seed.ts");
 
 const testFolder = resolve(import.meta.dirname, "..");
 
@@ -43,8 +42,14 @@ async function runApart(jobCount: string | undefined, names: readonly string[]):
     if (name === ONE_PROCESS) jobs.push([name]);
     else jobs.push(...(await testFiles(name)).map((file) => [file]));
   }
-  await using _seed = names.some((name) => BOOTING.includes(name)) ? await makeSeed() : null;
+  await using _seed = names.some((name) => BOOTING.includes(name)) ? await seed() : null;
   return await runJobs(jobs, atOnce);
+}
+
+/** Loads what boots machines only where machines are booted. */
+async function seed(): Promise<AsyncDisposable> {
+  const { makeSeed } = await import("./make-seed.ts");
+  return await makeSeed();
 }
 
 async function runHere(names: readonly string[]): Promise<Tally> {
