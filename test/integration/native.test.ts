@@ -154,12 +154,13 @@ const TASKS: readonly (readonly [program: string, task: Task])[] = [
   ],
   // One of a JDK's programs: all of them are a JVM with its modules.
   [
-    "/usr/bin/keytool",
+    "/usr/bin/javap",
     {
-      args: [
-        ...["-genkeypair", "-keyalg", "EC", "-dname", "CN=guest", "-alias", "guest"],
-        ...["-keystore", "/tmp/keys.p12", "-storepass", "not-secret"],
-      ],
+      args: ["java.lang.Runnable"],
+      says: 'Compiled from "Runnable.java"\npublic interface java.lang.Runnable {\n  public abstract void run();\n}\n',
+      exitCode: 0,
+    },
+  ],
       says: "Generating 256 bit EC (secp256r1) key pair and self-signed certificate (SHA256withECDSA) with a validity of 90 days\n\tfor: CN=guest\n",
       exitCode: 0,
     },
