@@ -1,6 +1,6 @@
 /**
- * The command line and the SDK with one real machine each. The commands run from source, as children of
- * their own, with the signals a user would send.
+ * The command line and the SDK with one real machine each. The commands are those that were built, children of
+ * their own, and get the signals a user would send.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,8 +13,7 @@ import type { InstanceView } from "../../host-tools/cli/instance-view.ts";
 import { parsePublish, run } from "../../host-tools/index.ts";
 import { machineSuite, type Rig } from "../support/rig.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../host-tools/cli/main.ts");
-const TSX = import.meta.resolve("tsx");
+const MAIN = resolve(import.meta.dirname, "../../dist/host-tools/cli/main.js");
 const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 
 let rig: Rig;
@@ -28,7 +27,7 @@ const test = await machineSuite("command line with machines", {
 
 function start(args: readonly string[], stdin: "ignore" | "pipe" = "ignore"): ChildProcess {
   const { path } = rig.folder;
-  return spawn(process.execPath, ["--import", TSX, MAIN, ...args], {
+  return spawn(process.execPath, [MAIN, ...args], {
     env: { ...process.env, WINDLASS_HOME: path, XDG_RUNTIME_DIR: path },
     stdio: [stdin, "pipe", "pipe"],
   });
