@@ -14,6 +14,7 @@ import {
   isInstanceName,
   parseRecord,
 } from "./instance-record.ts";
+import { removeFolder } from "./remove-folder.ts";
 
 const INSTANCE_ID = /^[0-9a-f]{12}$/;
 
@@ -122,9 +123,8 @@ export class InstanceStore {
 
   /** Removes everything of an instance. */
   async remove(id: string): Promise<void> {
-    const { folder, record, qmpSocket, stateSocket, wakeSocket } = this.files(id);
-    await rm(record, { force: true }); // First: from now on it is no instance.
-    await rm(folder, { recursive: true, force: true });
+    const { folder, qmpSocket, stateSocket, wakeSocket } = this.files(id);
+    await removeFolder(folder); // First: from now on it is no instance.
     for (const path of [qmpSocket, stateSocket, wakeSocket]) await rm(path, { force: true });
   }
 

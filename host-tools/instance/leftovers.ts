@@ -1,12 +1,13 @@
-/** What commands that were killed half-way left of instances: folders without a record. */
-import { lstat, readdir, rm } from "node:fs/promises";
+/** What commands that were killed half-way left of instances: folders without a record, and half-removed ones. */
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { lockFile, tryLockFile } from "../../image-builder/store/file-lock.ts";
 import type { InstanceStore } from "./instance-store.ts";
+import { finishRemovals } from "./remove-folder.ts";
 
 /**
- * Removes the folders of instances that were never recorded, or whose record was removed and nothing
- * else. One whose QEMU runs is left alone: it holds the lock of its folder.
+ * Removes the folders of instances that were never recorded, and what is left of removed ones. One whose
+ * QEMU runs is left alone: it holds the lock of its folder.
  *
  * @returns the ids, in order
  * @throws {ImageError} WL_IMAGE_IO
@@ -15,6 +16,7 @@ export async function removeLeftovers(store: InstanceStore): Promise<string[]> {
   const folder = join(store.folders.data, "instances");
   const present = await readdir(folder).catch(() => undefined);
   if (present === undefined) return [];
+  await finishRemovals(folder);
   // A folder is made, and gets its record, under this lock.
   await using _creating = await lockFile(join(folder, ".create.lock"));
   const removed: string[] = [];
@@ -24,9 +26,7 @@ export async function removeLeftovers(store: InstanceStore): Promise<string[]> {
     const alive = await tryLockFile(files.aliveLock).catch(() => undefined);
     if (!alive) continue;
     await using _alive = alive;
-    await rm(files.folder, { recursive: true, force: true });
-    const { qmpSocket, stateSocket, wakeSocket } = files;
-    for (const path of [qmpSocket, stateSocket, wakeSocket]) await rm(path, { force: true });
+    await store.remove(id);
     removed.push(id);
   }
   return removed;

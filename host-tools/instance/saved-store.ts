@@ -2,13 +2,14 @@
  * A folder of things that machines were saved as, `KIND/ID/KIND.json` and its files. Such a thing is there
  * when its record is; what is being made, or was left by a command that was killed, has none.
  */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withIoError } from "../../image-builder/runtimes/io-error.ts";
 import { lockFile, tryLockFile } from "../../image-builder/store/file-lock.ts";
 import { replaceFile } from "../../image-builder/store/replace-file.ts";
 import { HostError, type HostErrorCode } from "../errors.ts";
 import { isInstanceName } from "./instance-record.ts";
+import { finishRemovals, removeFolder } from "./remove-folder.ts";
 
 const ID = /^[0-9a-f]{12}$/;
 /** A record may hold tokens. */
@@ -124,12 +125,12 @@ export class SavedStore<T extends Saved> {
   }
 
   async remove(id: string): Promise<void> {
-    await rm(this.#record(id), { force: true }); // First: from now on it is none.
-    await rm(this.folder(id), { recursive: true, force: true });
+    await removeFolder(this.folder(id));
   }
 
   /** Removes what commands that were killed left. @returns the ids */
   async removeLeftovers(): Promise<string[]> {
+    await finishRemovals(this.#folder);
     const names = await readdir(this.#folder).catch(() => []);
     const ids = names.filter((name) => ID.test(name)).sort();
     if (ids.length === 0) return [];

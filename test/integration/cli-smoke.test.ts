@@ -44,6 +44,12 @@ async function outcome(child: ChildProcess): Promise<{ code: number; out: string
   return { code, out, err };
 }
 
+async function nothingIsLeft(): Promise<void> {
+  assert.equal(await rig.instances.list(), []);
+  assert.equal(await rig.processes(), []);
+  assert.equal(await rig.instanceFiles(), []);
+}
+
 test("a machine's life, command by command", async () => {
   const started = await windlass("run", "-d", "--name", "h1", "-p", "0:8080", "hello", "--json");
   assert.is(started.code, 0, started.err);
@@ -75,8 +81,7 @@ test("a machine's life, command by command", async () => {
   assert.is((await windlass("stop", "h1")).out, "h1\n");
   assert.is((await windlass("wait", "h1")).out, "143\n");
   assert.is((await windlass("rm", "h1")).code, 0);
-  assert.equal(await rig.processes(), []);
-  assert.equal(await rig.instanceFiles(), []);
+  await nothingIsLeft();
 });
 
 test("a foreground run is the program: its output, its input, its status", async () => {
@@ -91,7 +96,7 @@ test("a foreground run is the program: its output, its input, its status", async
   assert.is(code, 7, err);
   assert.is(out, "args -a red\n");
   assert.is(err, "heard hello\n");
-  assert.equal(await rig.instances.list(), []);
+  await nothingIsLeft();
 });
 
 test("Ctrl-C while it boots ends the machine and removes it", async () => {
@@ -101,8 +106,7 @@ test("Ctrl-C while it boots ends the machine and removes it", async () => {
   if (child.stderr) await once(child.stderr, "data");
   child.kill("SIGINT");
   assert.is((await done).code, 130);
-  assert.equal(await rig.instances.list(), []);
-  assert.equal(await rig.processes(), []);
+  await nothingIsLeft();
 });
 
 test("Ctrl-C asks a program that has begun, although the agent comes later", async () => {
@@ -117,8 +121,7 @@ test("Ctrl-C asks a program that has begun, although the agent comes later", asy
   const { code, out, err } = await done;
   assert.is(out, "begun\nasked\n", err);
   assert.is(code, 130);
-  assert.equal(await rig.instances.list(), []);
-  assert.equal(await rig.processes(), []);
+  await nothingIsLeft();
 });
 
 test("a failing start leaves nothing", async () => {
@@ -128,7 +131,7 @@ test("a failing start leaves nothing", async () => {
   assert.match(exits.err, "leaving with 7");
   const unknown = await windlass("run", "nothing", "--json");
   assert.is(JSON.parse(unknown.err).error.code, "WL_IMAGE_STORE");
-  assert.equal(await rig.instances.list(), []);
+  await nothingIsLeft();
 });
 
 test("the SDK runs a machine and gives it back", async ({ signal }) => {
@@ -145,11 +148,11 @@ test("the SDK runs a machine and gives it back", async ({ signal }) => {
     assert.match(inspect(web), new RegExp(`RunningInstance ${web.name} \\(`));
     assert.is(JSON.parse(JSON.stringify(web)).id, web.id);
   }
-  assert.equal(await rig.instances.list(), []);
+  await nothingIsLeft();
   const aborted = AbortSignal.abort(new Error("changed my mind"));
   const error = await run({ image: "hello", folders, signal: aborted }).catch((reason) => reason);
   assert.is(error.message, "changed my mind");
-  assert.equal(await rig.instanceFiles(), []);
+  await nothingIsLeft();
 });
 
 test.run();

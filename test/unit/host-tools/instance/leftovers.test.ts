@@ -18,6 +18,7 @@ test("a folder without a record goes, with its token digests and its socket", as
   await mkdir(folders.runtime, { recursive: true });
   await writeFile(left.qmpSocket, "");
   await mkdir(folder.file("data/instances/somebody-elses"));
+  await mkdir(folder.file("data/instances/eeeeeeeeeeee.removed"));
   assert.equal(await removeLeftovers(store), ["ffffffffffff"]);
   assert.equal(await readdir(folders.runtime), []);
   assert.equal(
